@@ -14,6 +14,12 @@ let strict: [SwiftSetting] = [
 let package = Package(
     name: "quell",
     targets: [
+        .systemLibrary(name: "CUV", path: "Runtime/CUV", providers: [.apt(["libuv1-dev"])]),
+        .systemLibrary(name: "CLMDB", providers: [.apt(["liblmdb-dev"])]),
+        .systemLibrary(
+            name: "CUnicode", providers: [.apt(["libidn2-dev", "libunistring-dev"])]),
+        .systemLibrary(name: "CDigest", providers: [.apt(["libssl-dev"])]),
+        .target(name: "CLLHTTP", path: "Runtime/CLLHTTP"),
         .target(name: "Suppression", swiftSettings: strict),
         .testTarget(
             name: "SuppressionTests", dependencies: ["Suppression"], swiftSettings: strict),
