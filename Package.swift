@@ -21,6 +21,10 @@ let package = Package(
         .systemLibrary(name: "CDigest", providers: [.apt(["libssl-dev"])]),
         .target(name: "CLLHTTP", path: "Runtime/CLLHTTP"),
         .target(name: "Suppression", swiftSettings: strict),
+        .target(name: "Cluster", dependencies: ["Suppression"], swiftSettings: strict),
+        .testTarget(
+            name: "ClusterTests", dependencies: ["Cluster", "Suppression"],
+            swiftSettings: strict),
         .testTarget(
             name: "SuppressionTests", dependencies: ["Suppression"], swiftSettings: strict),
     ]
