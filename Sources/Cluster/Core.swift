@@ -19,13 +19,22 @@ public struct Boot: Sendable {
     public let held: HeldSet
     /// 1 + max(last log key, watermark).
     public let nextLocalSequence: UInt64
+    /// The directory was restored or damaged: this life is a learner and confirms nothing (DESIGN 6).
+    public let isRestored: Bool
 
     /// Puts the facts together.
-    public init(own: Origin, voters: VoterSet, held: HeldSet, nextLocalSequence: UInt64) {
+    public init(
+        own: Origin,
+        voters: VoterSet,
+        held: HeldSet,
+        nextLocalSequence: UInt64,
+        isRestored: Bool = false
+    ) {
         self.own = own
         self.voters = voters
         self.held = held
         self.nextLocalSequence = nextLocalSequence
+        self.isRestored = isRestored
     }
 }
 
@@ -43,6 +52,7 @@ public struct Core: Sendable {
 
     private let own: Origin
     private let voters: VoterSet
+    private let isRestored: Bool
     private var gate: AckGate
     private var freshness: Freshness
     private var nextLocalSequence: UInt64
@@ -58,6 +68,7 @@ public struct Core: Sendable {
     public init(_ boot: Boot) {
         own = boot.own
         voters = boot.voters
+        isRestored = boot.isRestored
         gate = AckGate(own: boot.own, voters: boot.voters, held: boot.held)
         freshness = Freshness(voters: boot.voters)
         nextLocalSequence = boot.nextLocalSequence
@@ -211,8 +222,10 @@ public struct Core: Sendable {
         guard !hasFailed else { return }
         // Our own slot: everything that we had committed is shown already, because committed() shows
         // before it returns. So this moment is a confirmation by ourselves.
-        freshness.confirmed(
-            by: own, generation: voters.generation, sentNanos: now.bootNanos)
+        if !isRestored {
+            freshness.confirmed(
+                by: own, generation: voters.generation, sentNanos: now.bootNanos)
+        }
         effects.append(.vouch(freshness.lease))
         gate.tick(now: now, isAlone: true, into: &effects)
     }

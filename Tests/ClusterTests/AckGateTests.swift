@@ -186,7 +186,7 @@ private let no: [Effect] = [.refuse(Ticket(raw: 1), .notDurable)]
             .stream(tenant, StreamID(raw: 3), name: "marketing", streamClass: .transactional),
             .topic(tenant, StreamID(raw: 3), TopicID(raw: 4), name: "news"),
             .key(tenant, name: "worker", hash: [9], scopes: [.check, .link]),
-            .tokenKey(tenant, id: 7, sealedMaster: [1]),
+            .tokenKey(tenant, id: 7, createdSeconds: 9, sealedMaster: [1]),
             .admin(publicKey: [0xab], hash: [2]), .clusterSecret(sealed: [3]),
             .voters(three()),
         ]

@@ -197,6 +197,17 @@ private func dots(_ first: UInt64, _ last: UInt64) -> DotRange {
             stage.step(.ticked, 70) == [.vouch(Lease(asOfNanos: 70_000_000, generation: 1))])
     }
 
+    @Test("a restored or damaged voter vouches for nothing, and still takes opt-outs")
+    func restored() {
+        var stage = Stage()
+        stage.core = Core(
+            Boot(
+                own: me, voters: alone(), held: HeldSet(), nextLocalSequence: 1, isRestored: true))
+        #expect(stage.step(.ticked, 70) == [.vouch(.void)])
+        _ = stage.ask(1)
+        #expect(answers(stage.step(.committed(through: 1))).count == 1)
+    }
+
     @Test("local sequence numbers go on from where the disk stands")
     func resumes() {
         var stage = Stage(next: 42)
