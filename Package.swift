@@ -13,6 +13,9 @@ let strict: [SwiftSetting] = [
 
 let package = Package(
     name: "quell",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-crypto.git", exact: "4.5.2")
+    ],
     targets: [
         .systemLibrary(name: "CUV", path: "Runtime/CUV", providers: [.apt(["libuv1-dev"])]),
         .systemLibrary(name: "CLMDB", providers: [.apt(["liblmdb-dev"])]),
@@ -22,6 +25,21 @@ let package = Package(
         .target(name: "CLLHTTP", path: "Runtime/CLLHTTP"),
         .target(name: "Suppression", swiftSettings: strict),
         .target(name: "Cluster", dependencies: ["Suppression"], swiftSettings: strict),
+        .target(
+            name: "Address", dependencies: ["Suppression", "CUnicode", "CDigest"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "AddressTests",
+            dependencies: [
+                "Address", "Suppression", .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "Token",
+            dependencies: ["Suppression", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TokenTests", dependencies: ["Token", "Suppression"], swiftSettings: strict),
         .testTarget(
             name: "ClusterTests", dependencies: ["Cluster", "Suppression"],
             swiftSettings: strict),
