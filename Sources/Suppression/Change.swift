@@ -1,0 +1,155 @@
+// A change: one write as it lies in the event log and travels between nodes.
+//
+//     version u8 = 1 | kind u8 | dot 24 B | hlc u64 | request: 0, or 1 | id 16 B | body u64 | then by kind
+//     kind 1 suppress   mark key 33 B | source u8 | evidence u64 | expires u64
+//     kind 2 consent    mark key 33 B | count u16 | dots 24 B each | evidence field
+//     kind 3 register   as in Register.swift
+//     other             a newer version's: kept as bytes and forwarded
+//
+// A change is what is made durable; a mark is what all changes of a key add up to. `mark` below is the
+// only place where the one becomes the other.
+
+/// The `Idempotency-Key` of a request, as far as it must travel and be remembered (DESIGN 4).
+public struct RequestStamp: Equatable, Hashable, Sendable {
+    /// Keyed digest of tenant, API key and header value: the person behind it stays unknown.
+    public let id: Recipient
+    /// Digest of the body: the same key with another body is a mistake of the caller (422).
+    public let body: UInt64
+
+    /// Pairs the digests.
+    public init(id: Recipient, body: UInt64) {
+        self.id = id
+        self.body = body
+    }
+}
+
+/// One durable, replicated write.
+public struct Change: Equatable, Sendable {
+    /// What the write does.
+    public enum Body: Equatable, Sendable {
+        /// Suppress a key. The suppression's dot is the change's own.
+        case suppress(MarkKey, Suppression)
+        /// Cover the named dots of a key.
+        case consent(MarkKey, covers: [Dot], evidence: [UInt8])
+        /// Set a register.
+        case register(Register)
+        /// A kind of a newer version, as its bytes.
+        case opaque(kind: UInt8, [UInt8])
+    }
+
+    /// The write's identity.
+    public let dot: Dot
+    /// When the origin minted it.
+    public let time: HybridTime
+    /// The caller's idempotency key, when one was given.
+    public let request: RequestStamp?
+    /// What it does.
+    public let body: Body
+
+    /// Puts a change together.
+    public init(dot: Dot, time: HybridTime, request: RequestStamp? = nil, body: Body) {
+        self.dot = dot
+        self.time = time
+        self.request = request
+        self.body = body
+    }
+
+    /// What this change adds to a mark, and to which; nil for a register or an unknown kind.
+    public var mark: (key: MarkKey, mark: Mark)? {
+        switch body {
+        case .suppress(let key, let suppression): (key, Mark(suppression))
+        case .consent(let key, let dots, _): (key, Mark(covering: dots))
+        case .register, .opaque: nil
+        }
+    }
+
+    static let version: UInt8 = 1
+
+    /// Appends the whole change.
+    public func encode(into out: inout [UInt8]) {
+        out.append(Change.version)
+        out.append(kind)
+        dot.encode(into: &out)
+        out.append(bigEndian: time.raw)
+        if let request {
+            out.append(1)
+            out.append(bigEndian: request.id.high)
+            out.append(bigEndian: request.id.low)
+            out.append(bigEndian: request.body)
+        } else {
+            out.append(0)
+        }
+        switch body {
+        case .suppress(let key, let suppression):
+            key.encode(into: &out)
+            out.append(suppression.source.raw)
+            out.append(bigEndian: suppression.evidence)
+            out.append(bigEndian: suppression.expiresSeconds)
+        case .consent(let key, let dots, let evidence):
+            key.encode(into: &out)
+            out.append(bigEndian: UInt16(dots.count))
+            for dot in dots { dot.encode(into: &out) }
+            out.append(field: evidence)
+        case .register(let register): register.encode(into: &out)
+        case .opaque(_, let bytes): out.append(contentsOf: bytes)
+        }
+    }
+
+    private var kind: UInt8 {
+        switch body {
+        case .suppress: 1
+        case .consent: 2
+        case .register: 3
+        case .opaque(let kind, _): kind
+        }
+    }
+
+    /// Reads one change that fills all of `bytes`.
+    public init(decoding bytes: Span<UInt8>) throws(DecodeError) {
+        var cursor = ByteCursor()
+        guard try cursor.u8(bytes) == Change.version else { throw .malformed }
+        let kind = try cursor.u8(bytes)
+        dot = try Dot(bytes, at: &cursor)
+        time = HybridTime(raw: try cursor.u64(bytes))
+        switch try cursor.u8(bytes) {
+        case 0: request = nil
+        case 1:
+            let id = Recipient(high: try cursor.u64(bytes), low: try cursor.u64(bytes))
+            request = RequestStamp(id: id, body: try cursor.u64(bytes))
+        default: throw .malformed
+        }
+        body = try Change.body(of: kind, dot: dot, time: time, bytes, at: &cursor)
+        guard cursor.offset == bytes.count else { throw .malformed }
+    }
+
+    private static func body(
+        of kind: UInt8,
+        dot: Dot,
+        time: HybridTime,
+        _ bytes: Span<UInt8>,
+        at cursor: inout ByteCursor
+    ) throws(DecodeError) -> Body {
+        switch kind {
+        case 1:
+            let key = try MarkKey(bytes, at: &cursor)
+            let suppression = Suppression(
+                dot: dot,
+                time: time,
+                source: Source(raw: try cursor.u8(bytes)),
+                evidence: try cursor.u64(bytes),
+                expiresSeconds: try cursor.u64(bytes))
+            return .suppress(key, suppression)
+        case 2:
+            let key = try MarkKey(bytes, at: &cursor)
+            let count = Int(try cursor.u16(bytes))
+            guard count <= Limits.consentDotsCount else { throw .malformed }
+            var dots: [Dot] = []
+            for _ in 0..<count { dots.append(try Dot(bytes, at: &cursor)) }
+            let evidence = try cursor.field(bytes, limit: Limits.evidenceBytes)
+            return .consent(key, covers: dots, evidence: evidence)
+        case 3: return .register(try Register(bytes, at: &cursor))
+        default:
+            return .opaque(kind: kind, try cursor.take(cursor.remaining(bytes), of: bytes))
+        }
+    }
+}
