@@ -23,5 +23,6 @@ let package = Package(
         .target(name: "Suppression", swiftSettings: strict),
         .testTarget(
             name: "SuppressionTests", dependencies: ["Suppression"], swiftSettings: strict),
+        .testTarget(name: "TidyTests", swiftSettings: strict),
     ]
 )
