@@ -43,10 +43,12 @@ def test_refused_and_closed(node, request_bytes):
     """bare LF, obs-fold, missing or second Host, CL+TE, duplicate Content-Length -> 400, close."""
     smuggled = b"GET /livez HTTP/1.1\r\nHost: smuggled\r\n\r\n"
     answer = raw(node.http, request_bytes + smuggled, timeout=10)
-    assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 401 ", b"HTTP/1.1 413 ",
-                              b"HTTP/1.1 501 ", b"HTTP/1.1 505 ")), answer[:200]
+    status = answer[9:12]
+    head_is_good = b"Transfer-Encoding: chunked\r\n\r\n" in request_bytes
+    head_is_good = head_is_good and b"Content-Length" not in request_bytes
+    allowed = {b"400", b"413", b"501", b"505"} | ({b"401"} if head_is_good else set())
+    assert status in allowed, answer[:200]
     assert answer.count(b"HTTP/1.1 ") == 1, "the bytes behind it are nobody's request"
-    assert not answer.startswith(b"HTTP/1.1 401 ") or b"Content-Length: 0" not in request_bytes
 
 
 def test_pipelining(node):
@@ -67,7 +69,8 @@ def test_bytes_one_by_one(node):
 @pytest.mark.parametrize("request_bytes", [
     b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
     GOOD + b"X-Long: " + b"a" * 200_000 + b"\r\n\r\n",
-    GOOD + b"".join(b"X-%d: a\r\n" % n for n in range(5_000)) + b"\r\n"], ids=["path", "one", "many"])
+    GOOD + b"".join(b"X-%d: a\r\n" % n for n in range(5_000)) + b"\r\n",
+], ids=["path", "one", "many"])
 def test_bounded(node, request_bytes):
     """all sizes bounded: a head without end is refused and closed."""
     with socket.create_connection(split(node.http), timeout=10) as link:

@@ -23,7 +23,8 @@ def test_metrics(node, api):
     answer = call(node.admin, "GET", "/metrics")
     assert answer.status == 200 and answer.media_type == "text/plain", answer
     line = re.compile(
-        r"(# (HELP|TYPE) [a-z_:][a-z0-9_:]* .+|[a-z_:][a-z0-9_:]*(\{.*\})? [-+0-9.eEInfNa]+( \d+)?)")
+        r"(# (HELP|TYPE) [a-z_:][a-z0-9_:]* .+"
+        r"|[a-z_:][a-z0-9_:]*(\{.*\})? [-+0-9.eEInfNa]+( \d+)?)")
     for text in answer.text.splitlines():
         assert not text or line.fullmatch(text), text
     samples = dict(
