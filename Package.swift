@@ -58,5 +58,6 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "SuppressionTests", dependencies: ["Suppression"], swiftSettings: strict),
+        .testTarget(name: "TidyTests", swiftSettings: strict),
     ]
 )
