@@ -94,6 +94,11 @@ public final class Loop {
         precondition(!isClosed, "loop closed twice")
         turn = nil
         isClosed = true
+        // These two point at the loop without owning it; the close callback must not release it.
+        unsafe checking.pointee.data = nil
+        unsafe preparing.pointee.data = nil
+        _ = unsafe uv_check_stop(checking)  // 0 always, as the next
+        _ = unsafe uv_prepare_stop(preparing)
         unsafe checking.closeHandle()
         unsafe preparing.closeHandle()
         unsafe idling.closeHandle()

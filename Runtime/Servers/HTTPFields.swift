@@ -22,6 +22,11 @@ struct HTTPFields {
     /// The body comes in chunks.
     private(set) var isChunked = false
 
+    /// A Content-Length has been seen.
+    var hasLength: Bool { lengths > 0 }
+    /// A Transfer-Encoding has been seen.
+    var hasCoding: Bool { codings > 0 }
+
     private var hosts = 0
     private var lengths = 0
     private var codings = 0

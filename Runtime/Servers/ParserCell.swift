@@ -78,6 +78,11 @@ struct ParserCell {
         case HPE_PAUSED_UPGRADE: return unsafe cell.pointee.isWhole ? nil : .malformed
         case HPE_INVALID_VERSION: return .version
         case HPE_INVALID_METHOD: return .method
+        case HPE_INVALID_CONTENT_LENGTH: return .lengthInvalid
+        case HPE_UNEXPECTED_CONTENT_LENGTH:
+            return unsafe cell.pointee.fields.hasCoding ? .lengthAndCoding : .lengthRepeated
+        case HPE_INVALID_TRANSFER_ENCODING:
+            return unsafe cell.pointee.fields.hasLength ? .lengthAndCoding : .codingUnknown
         default: return .malformed
         }
     }
