@@ -10,6 +10,7 @@
 import Address
 import Cluster
 import Servers
+import Storage
 import Suppression
 import Token
 import Wire

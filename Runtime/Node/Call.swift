@@ -9,7 +9,8 @@ import Wire
 struct Call {
     let method: HTTPMethod
     let path: [UInt8]
-    let query: [UInt8]
+    /// The query string's fields; nil when there is none or it is malformed.
+    private let form: Form?
     let authorization: [UInt8]
     let contentType: [UInt8]
     let acceptLanguage: [UInt8]
@@ -19,7 +20,7 @@ struct Call {
     init(_ head: borrowing RequestHead, _ bytes: Span<UInt8>) {
         method = head.method
         path = copy(head.path, bytes)
-        query = copy(head.query, bytes)
+        form = parsed(copy(head.query, bytes))
         authorization = copy(head.authorization, bytes)
         contentType = copy(head.contentType, bytes)
         acceptLanguage = copy(head.acceptLanguage, bytes)
@@ -40,7 +41,7 @@ struct Call {
     }
 
     /// The decoded value of a query parameter.
-    func parameter(_ name: StaticString) -> [UInt8]? { Query.value(of: name, in: query) }
+    func parameter(_ name: StaticString) -> [UInt8]? { form?.value(of: name) }
 
     /// The media type without parameters, lower case.
     var mediaType: [UInt8] {
@@ -58,9 +59,10 @@ struct Call {
         limits.depth = Limits.jsonDepth
         do {
             return try JSONValue(parsing: body, limits: limits)
-        } catch JSONError.tooLarge {
-            throw Refused(.contentTooLarge, "The JSON body has too many values or is too deep.")
-        } catch let error as JSONError {
+        } catch {
+            if case .tooLarge = error {
+                throw Refused(.contentTooLarge, "The JSON body has too many values or is too deep.")
+            }
             throw Refused(.badRequest, "The body is not JSON: \(error).")
         }
     }
@@ -101,6 +103,11 @@ extension JSONValue {
             return text
         }
     }
+}
+
+private func parsed(_ query: [UInt8]) -> Form? {
+    guard !query.isEmpty else { return nil }
+    do { return try Form(urlencoded: query) } catch { return nil }
 }
 
 private func copy(_ range: HTTPRange, _ bytes: Span<UInt8>) -> [UInt8] {

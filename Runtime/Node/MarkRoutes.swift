@@ -1,5 +1,6 @@
 // /v1/suppressions and /v1/consents: write a mark, show what stands, lift by naming what was shown.
 
+import Address
 import Cluster
 import FunctionKit
 import Servers

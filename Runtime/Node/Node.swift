@@ -173,5 +173,5 @@ public enum Node {
 
 /// Holds the peer port until peers can speak: whoever connects is closed at once.
 private final class PortGuard: ListenerOwner {
-    func listener(_ listener: Listener, accepted stream: Stream) { stream.close() }
+    func listener(_ listener: Listener, accepted stream: EventLoop.Stream) { stream.close() }
 }

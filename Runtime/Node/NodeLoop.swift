@@ -8,6 +8,7 @@ import EventLoop
 import Servers
 import Storage
 import Suppression
+import Synchronization
 import Token
 
 /// Who waits for a ticket.

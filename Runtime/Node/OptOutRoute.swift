@@ -150,7 +150,7 @@ extension ServingLoop {
         return Request(
             method: method, path: call.path, body: call.body, contentType: call.contentType,
             acceptLanguage: call.acceptLanguage, nowMillis: now().wallMillis,
-            requestID: Recipient(high: 0, low: 0), seed: 0, claims: claims, outcome: outcome)
+            requestHigh: 0, requestLow: 0, seed: 0, claims: claims, outcome: outcome)
     }
 
     /// The token's content with the words that a page shows.

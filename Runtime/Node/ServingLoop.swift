@@ -124,9 +124,9 @@ final class ServingLoop: Turn {
 
     private func publish(_ server: HTTPServer) {
         let counters = server.counters
-        door.metrics.requests.set(Int(counters.requests))
-        door.metrics.connections.set(Int(counters.openConnections))
-        door.metrics.refusedRequests.set(Int(counters.refused))
+        door.metrics.requests.set(counters.requests)
+        door.metrics.connections.set(counters.open)
+        door.metrics.refusedRequests.set(counters.refusedInAll)
     }
 
     private func finish(_ server: HTTPServer) {

@@ -75,8 +75,7 @@ extension Response {
         case .local: answer.field("Quell-Durability", "local")
         case nil: break
         }
-        answer.field("Content-Type", contentType.span)
-        answer.sendBody(body.span)
+        answer.send(type: contentType.span, body.span)
     }
 }
 

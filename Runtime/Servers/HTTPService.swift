@@ -82,5 +82,8 @@ public struct HTTPCounters: Sendable {
     /// Requests refused for this cause.
     public func refused(_ cause: HTTPRefusal) -> Int { refusals[Int(cause.rawValue)] }
 
+    /// Requests refused for any cause.
+    public var refusedInAll: Int { refusals.reduce(0, +) }
+
     mutating func refuse(_ cause: HTTPRefusal) { refusals[Int(cause.rawValue)] += 1 }
 }

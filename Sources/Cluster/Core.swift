@@ -169,7 +169,7 @@ public struct Core: Sendable {
     private func body(of draft: Draft, dot: Dot) -> Change.Body {
         switch draft {
         case .suppress(let key, let source, let expiresSeconds):
-            let suppression = Suppression(
+            let suppression = SuppressingDot(
                 dot: dot, time: lastTime, source: source, expiresSeconds: expiresSeconds)
             return .suppress(key, suppression)
         case .consent(let key, let covers, let evidence):

@@ -28,7 +28,7 @@ public struct Change: Equatable, Sendable {
     /// What the write does.
     public enum Body: Equatable, Sendable {
         /// Suppress a key. The suppression's dot is the change's own.
-        case suppress(MarkKey, Suppression)
+        case suppress(MarkKey, SuppressingDot)
         /// Cover the named dots of a key.
         case consent(MarkKey, covers: [Dot], evidence: [UInt8])
         /// Set a register.
@@ -132,7 +132,7 @@ public struct Change: Equatable, Sendable {
         switch kind {
         case 1:
             let key = try MarkKey(bytes, at: &cursor)
-            let suppression = Suppression(
+            let suppression = SuppressingDot(
                 dot: dot,
                 time: time,
                 source: Source(raw: try cursor.u8(bytes)),

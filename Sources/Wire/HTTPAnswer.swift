@@ -85,6 +85,16 @@ public struct HTTPAnswer {
     /// Completes with a body.
     public mutating func send(_ type: StaticString, _ body: Span<UInt8>) {
         field("Content-Type", type)
+        send(body)
+    }
+
+    /// Completes with a body whose type is known only now, such as a function's.
+    public mutating func send(type: Span<UInt8>, _ body: Span<UInt8>) {
+        field("Content-Type", type)
+        send(body)
+    }
+
+    private mutating func send(_ body: Span<UInt8>) {
         fieldName("Content-Length")
         put(number: body.count)
         put("\r\n\r\n")

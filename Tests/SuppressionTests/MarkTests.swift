@@ -26,11 +26,11 @@ func dot(_ node: UInt64, _ sequence: UInt64) -> Dot {
 }
 
 /// What a dot says is a function of the dot, as in the running system.
-func suppression(_ dot: Dot) -> Suppression {
+func suppression(_ dot: Dot) -> SuppressingDot {
     if dot.sequence % 7 == 3 {
-        return Suppression(dot: dot, kind: 200, opaque: [1, UInt8(dot.sequence)])
+        return SuppressingDot(dot: dot, kind: 200, opaque: [1, UInt8(dot.sequence)])
     }
-    return Suppression(
+    return SuppressingDot(
         dot: dot,
         time: HybridTime(raw: dot.sequence << 16 | dot.origin.node.raw),
         source: .api,
@@ -123,7 +123,7 @@ func bytes(_ mark: Mark) -> [UInt8] {
 
     @Test("expiry ends its own dot alone, and only after the slack")
     func expiry() {
-        let ends = Suppression(
+        let ends = SuppressingDot(
             dot: dot(1, 1), time: HybridTime(raw: 0), source: .api, expiresSeconds: 100)
         #expect(Mark(ends).isSuppressed(atSeconds: 159))
         #expect(!Mark(ends).isSuppressed(atSeconds: 160))
@@ -132,7 +132,7 @@ func bytes(_ mark: Mark) -> [UInt8] {
 
     @Test("a kind of a newer version is kept as bytes and suppresses")
     func unknownKind() throws {
-        let mark = Mark(Suppression(dot: dot(1, 3), kind: 77, opaque: [9, 8, 7]))
+        let mark = Mark(SuppressingDot(dot: dot(1, 3), kind: 77, opaque: [9, 8, 7]))
         var cursor = ByteCursor()
         let back = try Mark(bytes(mark).span, at: &cursor)
         #expect(back == mark)

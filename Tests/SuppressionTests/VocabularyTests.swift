@@ -56,8 +56,8 @@ private func denial(_ keys: [(Scope, Reason)], _ streamClass: StreamClass) -> Ve
 
     @Test("of two unsubscribes the widest is named")
     func widest() {
-        let wide = Suppression(dot: dot(1, 1), time: HybridTime(raw: 111), source: .api)
-        let narrow = Suppression(dot: dot(1, 2), time: HybridTime(raw: 222), source: .api)
+        let wide = SuppressingDot(dot: dot(1, 1), time: HybridTime(raw: 111), source: .api)
+        let narrow = SuppressingDot(dot: dot(1, 2), time: HybridTime(raw: 222), source: .api)
         for flip in [false, true] {
             var judgement = Judgement(query(.marketing), nowSeconds: 0)
             var pairs = [
