@@ -17,7 +17,8 @@ import uuid
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-BINARY = ROOT / ".build" / "release" / "quell"
+# Another binary, an installed one for example, can be put to the same tests.
+BINARY = Path(os.environ.get("QUELL_TEST_BINARY", ROOT / ".build" / "release" / "quell"))
 DEADLINE = 30.0
 
 SEEN_ADDRESSES = []

@@ -16,7 +16,8 @@ import pytest
 
 from api import Api, one_click
 from cluster import (
-    BINARY, address, call, eventually, free_block, is_running, processes_naming, quell, replaced)
+    BINARY, ROOT, address, call, eventually, free_block, is_running, processes_naming, quell,
+    replaced)
 
 
 def run_refused(command, *words, status=78, env=None):
@@ -43,7 +44,7 @@ def test_usable_from_any_directory(tmp_path):
 
 def test_setup_is_idempotent():
     """`make setup` (idempotent, asks nothing): done once, it has nothing to do."""
-    script = BINARY.parents[2] / "Scripts" / "setup.sh"
+    script = ROOT / "Scripts" / "setup.sh"
     for _ in range(2):
         done = subprocess.run(
             [script], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,

@@ -23,9 +23,9 @@ class Fault:
         for file in (self.trigger, self.log):
             file.unlink(missing_ok=True)
         self.env = {
-            "LD_PRELOAD": str(library), "QUELL_FAULT_PATH": path, "QUELL_FAULT_N": str(number),
-            "QUELL_FAULT_ERRNO": error, "QUELL_FAULT_STICKY": "1" if sticky else "0",
-            "QUELL_FAULT_TRIGGER": str(self.trigger), "QUELL_FAULT_LOG": str(self.log)}
+            "LD_PRELOAD": str(library), "FAULTSHIM_PATH": path, "FAULTSHIM_N": str(number),
+            "FAULTSHIM_ERRNO": error, "FAULTSHIM_STICKY": "1" if sticky else "0",
+            "FAULTSHIM_TRIGGER": str(self.trigger), "FAULTSHIM_LOG": str(self.log)}
 
     def arm(self):
         """From now on calls are counted."""

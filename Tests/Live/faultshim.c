@@ -5,12 +5,12 @@
  * path behind the descriptor (/proc/self/fd), looked up on every call, because LMDB opens a second,
  * O_DSYNC descriptor for its meta page and closes and reuses numbers as it likes.
  *
- *   QUELL_FAULT_PATH     ending of the paths that count, e.g. "log.mdb" or ".mdb"
- *   QUELL_FAULT_N        which matched call fails, from 1
- *   QUELL_FAULT_ERRNO    EIO (default) or ENOSPC
- *   QUELL_FAULT_STICKY   "1": that call and every later one fails
- *   QUELL_FAULT_TRIGGER  counting starts when this file exists (default: at once)
- *   QUELL_FAULT_LOG      one line is appended here for each call that was failed
+ *   FAULTSHIM_PATH     ending of the paths that count, e.g. "log.mdb" or ".mdb"
+ *   FAULTSHIM_N        which matched call fails, from 1
+ *   FAULTSHIM_ERRNO    EIO (default) or ENOSPC
+ *   FAULTSHIM_STICKY   "1": that call and every later one fails
+ *   FAULTSHIM_TRIGGER  counting starts when this file exists (default: at once)
+ *   FAULTSHIM_LOG      one line is appended here for each call that was failed
  *
  * msync has an address and no descriptor: it counts when any mapping is flushed at all.
  */
@@ -32,7 +32,7 @@ static atomic_long matched;
 static atomic_int armed;
 
 static void record(long number, const char *call, const char *path) {
-    const char *log = getenv("QUELL_FAULT_LOG");
+    const char *log = getenv("FAULTSHIM_LOG");
     char line[512];
     int length, fd;
     if (!log) return;
@@ -46,7 +46,7 @@ static void record(long number, const char *call, const char *path) {
 
 /* True when the path behind a descriptor ends as asked; the path is left in `path`. */
 static int counts(int fd, char *path, size_t size) {
-    const char *ending = getenv("QUELL_FAULT_PATH");
+    const char *ending = getenv("FAULTSHIM_PATH");
     char link[64];
     ssize_t length;
     size_t wanted;
@@ -62,7 +62,7 @@ static int counts(int fd, char *path, size_t size) {
 static int is_armed(void) {
     const char *trigger;
     if (atomic_load(&armed)) return 1;
-    trigger = getenv("QUELL_FAULT_TRIGGER");
+    trigger = getenv("FAULTSHIM_TRIGGER");
     if (trigger && *trigger && syscall(SYS_access, trigger, F_OK) != 0) return 0;
     atomic_store(&armed, 1);
     return 1;
@@ -71,8 +71,8 @@ static int is_armed(void) {
 /* The errno to fail this call with, or 0 to let it through. */
 static int fault(int fd, const char *call) {
     char path[1024] = "(mapping)";
-    const char *n = getenv("QUELL_FAULT_N"), *sticky = getenv("QUELL_FAULT_STICKY");
-    const char *name = getenv("QUELL_FAULT_ERRNO");
+    const char *n = getenv("FAULTSHIM_N"), *sticky = getenv("FAULTSHIM_STICKY");
+    const char *name = getenv("FAULTSHIM_ERRNO");
     int saved = errno;
     long wanted = n ? atol(n) : 0, number;
     if (wanted <= 0 || (fd >= 0 && !counts(fd, path, sizeof path)) || !is_armed()) {

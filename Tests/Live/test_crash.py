@@ -1,6 +1,7 @@
 """kill -9 under load: an acknowledged opt-out is there after the restart, every time."""
 
 import random
+import subprocess
 
 import lmdb
 
@@ -38,8 +39,8 @@ def test_kill_during_replay(fresh, full, figure):
         child = node.run(wait=False)
         try:
             child.wait(timeout=random.uniform(0.001, 0.15))
-        except Exception as running:
-            assert type(running).__name__ == "TimeoutExpired", running
+        except subprocess.TimeoutExpired:
+            pass
         node.kill()
     node.run()
     figure(f"{len(kept)} acknowledged, {lost(node, kept)} lost")

@@ -14,7 +14,7 @@ plain = os.open(path, os.O_RDWR | os.O_CREAT)
 meta = os.open(path, os.O_WRONLY | os.O_DSYNC)
 other = os.open(path + ".txt", os.O_RDWR | os.O_CREAT)
 if sys.argv[2] == "arm":
-    open(os.environ["QUELL_FAULT_TRIGGER"], "w").close()
+    open(os.environ["FAULTSHIM_TRIGGER"], "w").close()
 calls = [
     lambda: os.pwrite(plain, b"a", 0), lambda: os.write(other, b"x"),
     lambda: os.pwritev(plain, [b"b", b"c"], 1), lambda: os.fdatasync(plain),
@@ -81,7 +81,7 @@ def test_reaches_lmdb(library, tmp_path):
     program = (
         "import lmdb, os, sys\n"
         "env = lmdb.open(sys.argv[1], subdir=False)\n"
-        "open(os.environ['QUELL_FAULT_TRIGGER'], 'w').close()\n"
+        "open(os.environ['FAULTSHIM_TRIGGER'], 'w').close()\n"
         "for n in range(50):\n"
         "    try:\n"
         "        with env.begin(write=True) as writing:\n"

@@ -53,7 +53,8 @@ enum ImportTable {
             ]
         }
         return imports(of: file).compactMap { line, module in
-            if row.contains(module) { return nil }
+            let known = module == "FoundationEssentials" ? "Foundation" : module
+            if row.contains(known) { return nil }
             if folder == "Runtime/Node", functionFolders.contains(builtIn(module)) { return nil }
             return Finding(
                 path: file.path,

@@ -74,6 +74,7 @@ struct RuleTests {
         let vouch = "final class Mailbox: @unchecked Sendable {}"
         #expect(Rule.forms(file(vouch, at: "Runtime/EventLoop/Mailbox.swift")).isEmpty)
         #expect(Rule.forms(file("try? f()", at: "Runtime/EventLoop/Mailbox.swift")).count == 1)
+        #expect(Rule.forms(file("if try !isReady() {}")).isEmpty, "`try !` is a negation")
         #expect(Rule.forms(file("// try? f()\nlet a = \"Task {\"\nlet t = TaskName {}")).isEmpty)
     }
 

@@ -50,8 +50,8 @@ enum Rule {
 
     /// Pattern, a word without which it cannot match (regexes are slow), and what to say.
     private static let bannedForms: [(pattern: String, word: String, problem: String)] = [
-        (#"\btry\s*\?"#, "try", "`try?` swallows the error"),
-        (#"\btry\s*!"#, "try", "`try!` has no place in a server"),
+        (#"\btry\?"#, "try", "`try?` swallows the error"),
+        (#"\btry!"#, "try", "`try!` has no place in a server"),
         (#"\bnonisolated\s*\(\s*unsafe\s*\)"#, "nonisolated", "`nonisolated(unsafe)` is banned"),
         (#"\bunowned\s*\(\s*unsafe\s*\)"#, "unowned", "`unowned(unsafe)` is banned"),
         (#"(?:^|[^.\w])Task(?:\.detached)?\s*\{"#, "Task", "`Task {` hops to a pool"),
