@@ -38,7 +38,9 @@ struct SocketAddress {
     }
 
     /// Calls `body` with the address as C wants it.
-    mutating func withPointer<Result>(_ body: (UnsafeMutablePointer<sockaddr>) -> Result) -> Result {
+    mutating func withPointer<Result>(
+        _ body: (UnsafeMutablePointer<sockaddr>) -> Result
+    ) -> Result {
         unsafe withUnsafeMutablePointer(to: &storage) { unsafe body($0.asAddress) }
     }
 

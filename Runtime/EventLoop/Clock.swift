@@ -1,7 +1,7 @@
 // Time, read at the edge and passed inwards as a number: nothing below the shell asks for it.
 //
-// Leases and deadlines use CLOCK_BOOTTIME: it never steps, and it counts while the machine sleeps, so
-// a lease cannot look fresh after a suspend (DESIGN 6). Wall time is for people and audit only.
+// Leases and deadlines use CLOCK_BOOTTIME: it never steps, and it counts while the machine sleeps,
+// so a lease cannot look fresh after a suspend (DESIGN 6). Wall time is for people and audit only.
 
 internal import CUV
 

@@ -1,8 +1,8 @@
 // The life of a libuv handle, and every cast between its C types: this file and no other.
 //
-// libuv writes into a handle until its close callback has run, whatever our objects do meanwhile. So
-// a handle is a heap cell of its own; its `data` field holds one retained object; `uv_close` is the
-// only way out; and the cell is freed, and the object released, in the close callback alone.
+// libuv writes into a handle until its close callback has run, whatever our objects do meanwhile.
+// So a handle is a heap cell of its own; its `data` field holds one retained object; `uv_close` is
+// the only way out; and the cell is freed, and the object released, in the close callback alone.
 // (libuv docs, design.rst: "handles ... must not be freed before the close callback".)
 
 internal import CUV

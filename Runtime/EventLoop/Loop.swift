@@ -1,22 +1,24 @@
 // One thread, one libuv loop, one turn an iteration.
 //
-//     timers -> prepare: TURN -> poll (blocks) -> I/O callbacks -> check: TURN -> close callbacks -+
-//        ^                                                                                        |
-//        +----------------------------------------------------------------------------------------+
+//     timers -> prepare: TURN -> poll (blocks) -> I/O callbacks -> check: TURN -> closes --+
+//       ^                                                                                  |
+//       +----------------------------------------------------------------------------------+
 //
 // I/O callbacks only parse and append events; the turn lets the machines step once over all of them
 // with one `now`, and flushes each connection once (DESIGN 3). It runs after I/O, and again before
 // blocking, because a timer or close callback may have appended events that must not wait for the
 // next packet. `again()` cuts work short without losing it: the next poll does not block.
 //
-// A loop is confined to the thread that runs it. Its memory is libuv's until `uv_loop_close` says 0,
-// so `close()` insists that nothing is left open instead of leaking what is.
+// A loop is confined to the thread that runs it. Its memory is libuv's until `uv_loop_close` says
+// 0, so `close()` insists that nothing is left open instead of leaking what is.
 
 internal import CUV
 
 /// What happens once per iteration of a loop.
 public protocol Turn: AnyObject {
-    /// Steps the machines and flushes. Cheap when there is nothing to do: called twice an iteration.
+    /// Steps the machines and flushes.
+    ///
+    /// Called twice an iteration, so it must be cheap when there is nothing to do.
     func turn(loop: Loop)
 }
 

@@ -3,14 +3,14 @@
 //     poster --lock--> [ m m m ]   swap   [ ] --> loop: reads its own array without the lock
 //        \-- empty -> not empty: uv_async_send (one eventfd write), else nothing
 //
-// The reader swaps its emptied array against the full one, so both keep their capacity and nothing is
-// allocated once they have grown. A full box is an answer (`false`), not a surprise: the poster knows
-// what to refuse. Posting to a closed box is the same answer, because the two threads that share one
-// never agree on who ends first. With a hot poster this costs about 50 us on top of a commit
-// (reference: measured idioms in STYLE.md).
+// The reader swaps its emptied array against the full one, so both keep their capacity and nothing
+// is allocated once they have grown. A full box is an answer (`false`), not a surprise: the poster
+// knows what to refuse. Posting to a closed box is the same answer, because the two threads that
+// share one never agree on who ends first. Measured with a commit thread as the
+// poster: about 50 us on top of a commit.
 //
-// `Wake` is `@unchecked Sendable`: libuv names `uv_async_send` as its one call that is legal from any
-// thread, and the lock orders it before `uv_close`.
+// `Wake` is `@unchecked Sendable`: libuv names `uv_async_send` as its one call that is legal from
+// any thread, and the lock orders it before `uv_close`.
 
 internal import CUV
 public import Synchronization
@@ -32,11 +32,15 @@ public final class Wake: HandleOwner, @unchecked Sendable {
         unsafe cell.retain(self)
     }
 
-    /// Wakes the loop; any thread; rings before its next turn melt into one. Harmless once closed.
-    public func send() {
+    /// Wakes the loop; any thread; rings before its next turn melt into one.
+    ///
+    /// - Returns: false once closed, and then nothing was touched.
+    @discardableResult
+    public func send() -> Bool {
         isOpen.withLock { isOpen in
-            guard isOpen else { return }
+            guard isOpen else { return false }
             _ = unsafe uv_async_send(cell)  // fails only for a handle that is no async
+            return true
         }
     }
 
@@ -103,7 +107,8 @@ public final class Mailbox<Message: Sendable>: Sendable {
         content.withLock { content in swap(&content.messages, &messages) }
     }
 
-    /// Refuses further posts and frees the bell; on the loop's thread. What is inside can be drained.
+    /// Refuses further posts and frees the bell; on the loop's thread. What is inside can be
+    /// drained.
     public func close() {
         content.withLock { content in content.isOpen = false }
         wake.close()

@@ -2,9 +2,9 @@
 //
 // The difficulty is when to free the old value, as a reader leaves no trace of its reading. A loop
 // does leave one: it takes turns, and keeps no borrowed value across them. So every reader says
-// `passed()` once a turn, which copies the writer's counter into its own cell; the writer frees what
-// it retired at count n when every reader has passed n. (Quiescent-state-based reclamation: McKenney
-// & Slingwine 1998; the same idea as Linux's RCU and liburcu's QSBR flavour.)
+// `passed()` once a turn, which copies the writer's counter into its own cell; the writer frees
+// what it retired at count n when every reader has passed n. (Quiescent-state-based reclamation:
+// McKenney & Slingwine 1998; the same idea as Linux's RCU and liburcu's QSBR flavour.)
 //
 //     writer   store pointer B, count 7, retire A@7 ......... all cells >= 7: free A
 //     loop 1   load A ... | passed: cell = 7   (its later loads see B, as it has seen count 7)

@@ -3,9 +3,9 @@
 //     1A ;ext CR LF  <26 bytes>  CR LF   ...   0 CR LF  (trailer CR LF)*  CR LF
 //     size    sizeEnd  bytes   afterBytes        last:  trailer...        end
 //
-// Signs, `0x`, blanks, a ninth digit, LF alone and long extensions are what servers and proxies have
-// read differently (CVE-2023-38697, CVE-2024-22019); here each is a refusal. llhttp reads the same
-// bytes afterwards and both must end on the same one.
+// Signs, `0x`, blanks, a ninth digit, LF alone and long extensions are what servers and proxies
+// have read differently (CVE-2023-38697, CVE-2024-22019); here each is a refusal. llhttp reads the
+// same bytes afterwards and both must end on the same one.
 //
 // Source: RFC 9112, 7.1.
 

@@ -7,10 +7,11 @@
 //        v
 //     leaving: the answer leaves, our half closes, what still comes is dropped; then the end
 //
-// A read only parses. Serving happens in the turn, so that a thousand connections are answered against
-// one state and one `now`; bytes behind the request being served wait in the input, and when they
-// are too many, with the kernel. Answers of one turn leave in one write. Buffers belong to the
-// server and are borrowed while there is something in them, so an idle connection costs little.
+// A read only parses. Serving happens in the turn, so that a thousand connections are answered
+// against one state and one `now`; bytes behind the request being served wait in the input, and
+// when they are too many, with the kernel. Answers of one turn leave in one write. Buffers belong
+// to the server and are borrowed while there is something in them, so an idle connection costs
+// little.
 
 internal import EventLoop
 internal import Wire

@@ -1,8 +1,8 @@
 // Judges a head whose grammar is right: the rules between fields, on which desync attacks live.
 //
-// A server and a proxy that read one of these differently see two different requests, so nothing here
-// is forgiven: one Host, one Content-Length or one `chunked`, never both, a target that agrees with
-// Host. (RFC 9112, 3.2, 6.1, 6.3; RFC 9110, 8.6.)
+// A server and a proxy that read one of these differently see two different requests, so nothing
+// here is forgiven: one Host, one Content-Length or one `chunked`, never both, a target that agrees
+// with Host. (RFC 9112, 3.2, 6.1, 6.3; RFC 9110, 8.6.)
 //
 // A field is sorted by the length of its name first, which most fields do not survive, so sorting
 // costs less than comparing.
@@ -149,7 +149,9 @@ struct HTTPFields {
         return nil
     }
 
-    private func trim(_ value: HTTPRange, after name: HTTPRange, _ input: Span<UInt8>) -> HTTPRange {
+    private func trim(
+        _ value: HTTPRange, after name: HTTPRange, _ input: Span<UInt8>
+    ) -> HTTPRange {
         // An empty value may be reported by no callback: it lies behind the colon.
         guard value.isPresent else { return HTTPRange(Int(name.end) + 1, Int(name.end) + 1) }
         var value = value

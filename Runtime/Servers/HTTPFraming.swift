@@ -1,16 +1,16 @@
 // Bytes to requests: one connection's HTTP/1.1 framing, with no socket, clock or policy in it.
 //
 //     head  --scanner finds the end--> llhttp reads it whole --> judge --+--> ready (no body)
-//                                                                        +--> .head: the route's bound
+//                                                                        +--> .head: bound?
 //     body  --counted, or chunk scanner--> llhttp --de-chunked in place--> ready --> begin()
 //
-// Two readers look at every byte: ours, which knows what must never pass, and llhttp, which knows the
-// grammar. A request counts only when both end it on the same byte; otherwise it is refused, so a bug
-// in one alone smuggles nothing. llhttp's callbacks capture nothing and write through one pointer
-// to `ParserCell`; a field is sorted by its length and its bytes, without a string.
+// Two readers look at every byte: ours, which knows what must never pass, and llhttp, which knows
+// the grammar. A request counts only when both end it on the same byte; otherwise it is refused, so
+// a bug in one alone smuggles nothing. llhttp's callbacks capture nothing and write through one
+// pointer to `ParserCell`; a field is sorted by its length and its bytes, without a string.
 //
-// Chunks are moved together inside the input buffer while llhttp walks over it: the write position is
-// never ahead of what it has read. So a service sees one contiguous body, however it came.
+// Chunks are moved together inside the input buffer while llhttp walks over it: the write position
+// is never ahead of what it has read. So a service sees one contiguous body, however it came.
 
 internal import CLLHTTP
 internal import Wire

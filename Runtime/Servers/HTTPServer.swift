@@ -1,9 +1,10 @@
-// An HTTP/1.1 server on one loop: connections in slots, a list of the ready, one sweep for all times.
+// An HTTP/1.1 server on one loop: connections in slots, a list of the ready, one sweep for all
+// times.
 //
 // The server owns no turn. Its node calls `serveReady` and `flush` from the loop's turn, in between
 // whatever machines have to step, so that a request parsed in this iteration is answered in it and
-// every connection is written to once. Deadlines are compared by one sweep twice a second instead of
-// a timer a connection: time is a number that the sweep sets, never read while parsing.
+// every connection is written to once. Deadlines are compared by one sweep twice a second instead
+// of a timer a connection: time is a number that the sweep sets, never read while parsing.
 
 public import EventLoop
 public import Wire

@@ -1,8 +1,8 @@
 // Where framing ends and policy begins: what a server asks of whoever knows the routes.
 //
-// The service sees a request as offsets into the connection's own bytes and appends its answer to the
-// connection's own buffer; an answer that has to wait for a commit or a peer is promised with `.later`
-// and given with an `Exchange`, which is a number, not a reference: it may travel to other
+// The service sees a request as offsets into the connection's own bytes and appends its answer to
+// the connection's own buffer; an answer that has to wait for a commit or a peer is promised with
+// `.later` and given with an `Exchange`, which is a number, not a reference: it may travel to other
 // threads and come back after its connection is gone, harmlessly.
 
 public import Wire

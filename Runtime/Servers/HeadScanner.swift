@@ -3,10 +3,10 @@
 //     METHOD SP target SP HTTP/1.1 CR LF  name : value CR LF  ...  CR LF
 //     `--------- line ----------' lineEnd `name' `value' valueEnd   blankEnd
 //
-// llhttp 8.1, strict as it is, takes a line that ends in LF alone and joins folded lines; and it keeps
-// state between packets, in which one of its bugs could hide. So this scanner looks at every byte once,
-// as it comes, and only a head that is complete is given to llhttp, in one piece. Both must
-// agree on where it ends.
+// llhttp 8.1, strict as it is, takes a line that ends in LF alone and joins folded lines; and it
+// keeps state between packets, in which one of its bugs could hide. So this scanner looks at every
+// byte once, as it comes, and only a head that is complete is given to llhttp, in one piece. Both
+// must agree on where it ends.
 //
 // Source: RFC 9112, 2.2, 3, 5; the bounds are 8 KiB, 16 KiB and 64 fields (Limits).
 
@@ -15,7 +15,9 @@ struct HeadScanner {
     /// What a scan found.
     enum Found: Equatable { case more, end, refused(HTTPRefusal) }
 
-    private enum Place { case start, startEnd, line, lineEnd, field, name, value, valueEnd, blankEnd }
+    private enum Place {
+        case start, startEnd, line, lineEnd, field, name, value, valueEnd, blankEnd
+    }
 
     /// Offset of the next byte to look at; after `.end` the first byte behind the head.
     private(set) var position: Int

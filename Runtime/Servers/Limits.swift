@@ -34,15 +34,15 @@ enum Limits {
     /// Answered bytes that may wait for a reader before its next request is served.
     static let writeQueueBytes = 65_536
 
-    /// The largest answer, on top of the queue: a batch check of 10,000 addresses at 100 bytes each is
-    /// 1 MB, so 16 MiB is never met by a reader that reads, and ends one that does not.
+    /// The largest answer, on top of the queue: a batch check of 10,000 addresses at 100 bytes each
+    /// is 1 MB, so 16 MiB is never met by a reader that reads, and ends one that does not.
     static let answerBytes = 16 << 20
 
     /// From the first byte of a request to the end of its head.
     static let headMilliseconds: UInt64 = 5_000
 
-    /// From the end of the head to the end of the body, plus the time that `bodyBytesPerMillisecond`
-    /// allows for what has come.
+    /// From the end of the head to the end of the body, plus the time that
+    /// `bodyBytesPerMillisecond` allows for what has come.
     static let bodyMilliseconds: UInt64 = 10_000
 
     /// The slowest body: 16 bytes a millisecond (128 kbit/s); 8 MiB then has 9 minutes.

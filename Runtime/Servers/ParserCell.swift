@@ -1,8 +1,8 @@
 // llhttp and what its callbacks write into, in one heap cell: all that is unsafe about parsing.
 //
 // The callbacks are C functions that capture nothing; `parser.data` points at the cell, so no
-// reference is counted per request. While llhttp runs nobody holds `cell.pointee`: every access goes
-// through the pointer, field by field, so Swift's exclusivity and C's aliasing agree.
+// reference is counted per request. While llhttp runs nobody holds `cell.pointee`: every access
+// goes through the pointer, field by field, so Swift's exclusivity and C's aliasing agree.
 
 internal import CLLHTTP
 internal import Wire

@@ -6,9 +6,9 @@
 // Every answer carries a Content-Length, never chunks: all of ours are whole before they leave, and
 // one way of framing is one way to be wrong. A length not known yet is left as spaces and written
 // right-aligned into them at the end; blanks before a field's value are legal (RFC 9112, 5).
-// Whoever writes a body need not think of HEAD: the answer counts it and leaves it out.
-// Values may come from functions and strangers, so control bytes in them become blanks, and no value
-// can begin a second field.
+// Whoever writes a body need not think of HEAD: the answer counts it and leaves it out. Values may
+// come from functions and strangers, so control bytes in them become blanks, and no value can begin
+// a second field.
 
 /// Builds one response. Calls out of the order above are programmer errors and trap.
 public struct HTTPAnswer {

@@ -1,7 +1,7 @@
 // The small words of HTTP/1.1 (RFC 9110, 9112): methods, statuses, and where a field lies.
 //
-// A request is never cut into strings. It stays where it was read, and a `RequestHead` says at which
-// offsets its parts lie, so serving one allocates nothing.
+// A request is never cut into strings. It stays where it was read, and a `RequestHead` says at
+// which offsets its parts lie, so serving one allocates nothing.
 
 /// What a request asks to be done; methods that we serve nowhere are `other`.
 public enum HTTPMethod: UInt8, Sendable {
@@ -35,7 +35,8 @@ public struct HTTPStatus: Sendable, Equatable {
         self.line = line
     }
 
-    /// The status of a number that something else chose, such as a function; nil if we never send it.
+    /// The status of a number that something else chose, such as a function; nil if we never send
+    /// it.
     public init?(code: Int) {
         guard let known = HTTPStatus.all.first(where: { $0.code == code }) else { return nil }
         self = known

@@ -76,6 +76,17 @@ private final class DrainTurn: Turn {
         loop.close()
     }
 
+    @Test("a bell that was taken down rings no more")
+    func closedWake() throws {
+        let loop = try Loop()
+        let wake = try Wake(loop: loop)
+        #expect(wake.send())
+        wake.close()
+        #expect(!wake.send())
+        loop.close()
+        #expect(!wake.send())
+    }
+
     @Test("posting while the reader closes is safe")
     func closeRace() throws {
         for _ in 0..<200 {

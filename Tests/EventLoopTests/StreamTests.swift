@@ -134,7 +134,8 @@ private final class Caller: StreamOwner {
     @Test("addresses that are none are refused", arguments: ["", "nowhere", "1.2.3", "::1::"])
     func badAddress(host: String) throws {
         let loop = try Loop()
-        #expect(throws: LoopError.addressInvalid(host.contains(":") ? "[\(host)]:1" : "\(host):1")) {
+        let place = host.contains(":") ? "[\(host)]:1" : "\(host):1"
+        #expect(throws: LoopError.addressInvalid(place)) {
             _ = try Listener(on: loop, host: host, port: 1, owner: Echo())
         }
         #expect(throws: LoopError.addressInvalid("127.0.0.1:65536")) {

@@ -66,8 +66,12 @@ let refusals: [Refused] = [
     Refused("other scheme", .targetInvalid, "GET ftp://h/ HTTP/1.1\r\nHost: h\r\n\r\n"),
     Refused("GET *", .targetInvalid, "GET * HTTP/1.1\r\nHost: h\r\n\r\n"),
     Refused("fragment", .targetInvalid, "GET /#a HTTP/1.1\r\nHost: h\r\n\r\n"),
-    Refused("CL + TE", .lengthAndCoding, get("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n")),
-    Refused("TE + CL", .lengthAndCoding, get("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n")),
+    Refused(
+        "CL + TE", .lengthAndCoding,
+        get("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n")),
+    Refused(
+        "TE + CL", .lengthAndCoding,
+        get("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n")),
     Refused("equal lengths", .lengthRepeated, get("Content-Length: 0\r\nContent-Length: 0\r\n")),
     Refused("listed lengths", .lengthInvalid, get("Content-Length: 0, 0\r\n")),
     Refused("signed length", .lengthInvalid, get("Content-Length: +1\r\n")),
