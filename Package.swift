@@ -40,6 +40,20 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "TokenTests", dependencies: ["Token", "Suppression"], swiftSettings: strict),
+        .target(name: "FunctionKit", dependencies: ["Suppression"], swiftSettings: strict),
+        .testTarget(
+            name: "FunctionKitTests", dependencies: ["FunctionKit", "Suppression"],
+            swiftSettings: strict),
+        .target(
+            name: "UnsubscribeFunction", dependencies: ["FunctionKit", "Suppression"],
+            path: "Functions/unsubscribe/Sources", swiftSettings: strict),
+        .target(
+            name: "CheckFunction", dependencies: ["FunctionKit", "Suppression"],
+            path: "Functions/check/Sources", swiftSettings: strict),
+        .testTarget(
+            name: "FunctionTests",
+            dependencies: ["CheckFunction", "FunctionKit", "Suppression", "UnsubscribeFunction"],
+            swiftSettings: strict),
         .testTarget(
             name: "ClusterTests", dependencies: ["Cluster", "Suppression"],
             swiftSettings: strict),

@@ -28,6 +28,7 @@ struct SealingKey: Sendable {
     /// Derives both keys of a purpose.
     ///
     /// - Parameters:
+    ///   - master: 32 random bytes.
     ///   - context: what the key belongs to, such as tenant and key id; fixed width per purpose.
     ///   - purpose: names the use; no two uses share one.
     init(master: [UInt8], context: [UInt8], purpose: String) {
@@ -51,7 +52,10 @@ struct SealingKey: Sendable {
 
     /// Seals deterministically.
     ///
-    /// - Parameter header: authenticated, not contained in the result.
+    /// - Parameters:
+    ///   - plain: what is hidden.
+    ///   - header: authenticated, not contained in the result.
+    /// - Returns: nonce, ciphertext and tag.
     func seal(_ plain: [UInt8], header: [UInt8]) -> [UInt8] {
         var code = HMAC<SHA256>(key: nonceKey)
         let count = UInt32(header.count)
