@@ -86,7 +86,7 @@ def test_count_follows_the_marks(fresh):
 
 
 def test_digest_follows_the_marks(fresh):
-    """`digest` is cell 0 of the global sketch: equal sets give equal digests, also after kill -9."""
+    """`digest` is cell 0 of the global sketch: equal sets give equal digests, whatever happened."""
     node = fresh().node
     empty = node.status()["marks"]["digest"]
     if empty is None:
