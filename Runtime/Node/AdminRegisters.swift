@@ -1,8 +1,8 @@
 // Tenants, streams, topics and API keys, as an admin lists, adds and ends them.
 //
-// Names become ids by hashing (DESIGN 8), so adding the same name on two nodes is the same act. Adding
-// what is there already answers with what is there; what was ended stays ended, because its id must
-// never mean something else.
+// Names become ids by hashing (DESIGN 8), so adding the same name on two nodes is the same act.
+// Adding what is there already answers with what is there; what was ended stays ended, because its
+// id must never mean something else.
 
 import Address
 import Cluster
@@ -33,7 +33,11 @@ extension NodeLoop {
             let tenant = try tenant(named: parameter(call, "tenant"))
             let setting = Setting.tenant(tenant.id, name: text(tenant.name), sealedPepper: [])
             return try finish(
-                setting.registerName, by: admin, exchange, deleted(text(tenant.name)))
+                setting.registerName,
+                by: admin,
+                exchange,
+                deleted(text(tenant.name))
+            )
         default:
             answer.methodNotAllowed("GET, POST, DELETE")
             return .answered
@@ -54,7 +58,12 @@ extension NodeLoop {
         }
         if let known = catalog.tenant(id) {
             return try already(
-                text(known.name) == name, known.isDeleted, "tenant", reply, into: &answer)
+                text(known.name) == name,
+                known.isDeleted,
+                "tenant",
+                reply,
+                into: &answer
+            )
         }
         let secret = try clusterSecret()
         let tenantName = Setting.tenant(id, name: name, sealedPepper: []).registerName
@@ -64,7 +73,10 @@ extension NodeLoop {
         let keyName = Setting.tokenKey(id, id: keyID, createdSeconds: 0, sealedMaster: [])
             .registerName
         let master = secret.seal(
-            TokenMaster.random().bytes, for: .tokenMaster, register: keyName)
+            TokenMaster.random().bytes,
+            for: .tokenMaster,
+            register: keyName
+        )
         return set(
             [
                 (.tenant(id, name: name, sealedPepper: pepper), final: false),
@@ -72,7 +84,11 @@ extension NodeLoop {
                     .tokenKey(id, id: keyID, createdSeconds: created, sealedMaster: master),
                     final: false
                 ),
-            ], by: admin, exchange, reply)
+            ],
+            by: admin,
+            exchange,
+            reply
+        )
     }
 
     func streams(
@@ -120,9 +136,17 @@ extension NodeLoop {
             let tenant = try tenant(named: parameter(call, "tenant"))
             let stream = try stream(named: parameter(call, "stream"), of: tenant)
             let setting = Setting.stream(
-                tenant.id, stream.id, name: "", streamClass: .marketing)
+                tenant.id,
+                stream.id,
+                name: "",
+                streamClass: .marketing
+            )
             return try finish(
-                setting.registerName, by: admin, exchange, deleted(text(stream.name)))
+                setting.registerName,
+                by: admin,
+                exchange,
+                deleted(text(stream.name))
+            )
         default:
             answer.methodNotAllowed("GET, POST, DELETE")
             return .answered
@@ -165,7 +189,12 @@ extension NodeLoop {
             }
             if let known = stream.topics.first(where: { $0.id == id }) {
                 return try already(
-                    text(known.name) == name, known.isDeleted, "topic", reply, into: &answer)
+                    text(known.name) == name,
+                    known.isDeleted,
+                    "topic",
+                    reply,
+                    into: &answer
+                )
             }
             let setting = Setting.topic(tenant.id, stream.id, id, name: name)
             return set([(setting, final: false)], by: admin, exchange, reply)

@@ -2,10 +2,10 @@
 //
 //     /livez /readyz /metrics                     anybody who reaches the port
 //     /v1/status                                  admin key
-//     /v1/tenants /v1/streams /v1/topics /v1/keys admin key; GET lists, POST adds, DELETE ends for ever
+//     /v1/tenants /v1/streams /v1/topics /v1/keys admin key; GET, POST, DELETE (for ever)
 //
-// Every change is a register signed by the admin who asked; the node keeps no admin secret, it derives
-// the signing key from the bearer text of the very request.
+// Every change is a register signed by the admin who asked; the node keeps no admin secret, it
+// derives the signing key from the bearer text of the very request.
 
 import Address
 import Cluster
@@ -75,8 +75,11 @@ extension NodeLoop: HTTPService {
         case "/metrics":
             answer.start(.ok)
             let page = MetricsPage.write(
-                node: metrics, loops: doors.map(\.metrics), name: config.name,
-                version: Version.number)
+                node: metrics,
+                loops: doors.map(\.metrics),
+                name: config.name,
+                version: Version.number
+            )
             answer.send("text/plain; version=0.0.4; charset=utf-8", page.span)
         case "/v1/status":
             _ = try authorizeAdmin(call)
@@ -131,7 +134,9 @@ extension NodeLoop: HTTPService {
         let now = now()
         let staleness = lease.stalenessNanos(now: now.bootNanos)
         let isValid = lease.permitsAllow(
-            now: now.bootNanos, boundNanos: config.stalenessBoundNanos)
+            now: now.bootNanos,
+            boundNanos: config.stalenessBoundNanos
+        )
         answer.json { json in
             json.beginObject()
             json.field("name", config.name)
@@ -150,7 +155,8 @@ extension NodeLoop: HTTPService {
             json.key("marks")
             json.beginObject()
             json.field("count", metrics.marks.now)
-            // The digest is cell 0 of the sketch, which comes with repair; null says "not computed".
+            // The digest is cell 0 of the sketch, which comes with repair; null says "not
+            // computed".
             json.key("digest")
             json.null()
             json.endObject()
@@ -178,8 +184,12 @@ extension NodeLoop: HTTPService {
             let generation = (catalog.registers[setting.registerName]?.generation ?? 0) + 1
             return Draft.register(
                 admin.signed(
-                    name: setting.registerName, generation: generation, final: final,
-                    value: setting.value))
+                    name: setting.registerName,
+                    generation: generation,
+                    final: final,
+                    value: setting.value
+                )
+            )
         }
         request(drafts, policy: .strict, waiter: .admin(exchange, answer))
         return .later

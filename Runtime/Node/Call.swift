@@ -1,7 +1,7 @@
 // One request as the handlers of this module read it.
 //
-// The server lends the connection's bytes for the length of one call; what a handler needs is copied out
-// here once. An absent part is an empty array, which costs no allocation.
+// The server lends the connection's bytes for the length of one call; what a handler needs is
+// copied out here once. An absent part is an empty array, which costs no allocation.
 
 import FunctionKit
 import Wire
@@ -28,7 +28,8 @@ struct Call {
         body = copy(head.body, bytes)
     }
 
-    /// The text after `Bearer `, scheme in any case; nil when the header is missing or another scheme.
+    /// The text after `Bearer `, scheme in any case; nil when the header is missing or another
+    /// scheme.
     func bearer() -> [UInt8]? {
         let scheme = Array("bearer ".utf8)
         guard authorization.count > scheme.count else { return nil }
@@ -94,7 +95,8 @@ extension JSONValue {
         guard (1...Limits.batchAddressesCount).contains(items.count) else {
             throw Refused(
                 .badRequest,
-                "`addresses` takes 1 to \(Limits.batchAddressesCount) entries, not \(items.count).")
+                "`addresses` takes 1 to \(Limits.batchAddressesCount) entries, not \(items.count)."
+            )
         }
         return try items.map { item in
             guard let text = item.string else {

@@ -1,8 +1,8 @@
 // The catalog: what the registers add up to, ready for a serving loop to look things up in.
 //
-// The node loop builds a fresh one whenever a register changes and posts it to every loop before the
-// change is acknowledged. It never changes after that, so loops read it without a lock. Secrets are
-// opened here and live in memory only.
+// The node loop builds a fresh one whenever a register changes and posts it to every loop before
+// the change is acknowledged. It never changes after that, so loops read it without a lock. Secrets
+// are opened here and live in memory only.
 
 import Address
 import Cluster
@@ -100,7 +100,8 @@ final class Catalog: Sendable {
     /// - Parameter clusterKey: opens the cluster secret, which opens the rest.
     init(registers: [[UInt8]: Register], clusterKey: ClusterKey) {
         var builder = CatalogBuilder()
-        for register in registers.values.sorted(by: { $0.name.lexicographicallyPrecedes($1.name) }) {
+        for register in registers.values.sorted(by: { $0.name.lexicographicallyPrecedes($1.name) })
+        {
             builder.sort(register)
         }
         builder.build(clusterKey: clusterKey)
@@ -148,7 +149,9 @@ private struct CatalogBuilder {
     var unusable: [String] = []
     private var sealedSecret: [UInt8] = []
     private var byRank: [[(register: Register, setting: Setting)]] = Array(
-        repeating: [], count: 4)
+        repeating: [],
+        count: 4
+    )
 
     static func prefix(_ hash: [UInt8]) -> UInt64 {
         hash.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
@@ -166,7 +169,12 @@ private struct CatalogBuilder {
         case .admin(_, let hash): if !register.final { admins.append(hash) }
         case .key(let tenant, let name, let hash, let scopes):
             keys[CatalogBuilder.prefix(hash)] = KeyEntry(
-                tenant: tenant, name: name, hash: hash, scopes: scopes, isRevoked: register.final)
+                tenant: tenant,
+                name: name,
+                hash: hash,
+                scopes: scopes,
+                isRevoked: register.final
+            )
         case .tenant: byRank[0].append((register, setting))
         case .stream: byRank[1].append((register, setting))
         case .topic: byRank[2].append((register, setting))
@@ -197,12 +205,19 @@ private struct CatalogBuilder {
             let opened = try secret.open(sealed, for: .pepper, register: register.name)
             guard let pepper = Pepper(opened) else { throw .malformed }
             tenants[id] = TenantEntry(
-                id: id, name: Array(name.utf8), isDeleted: register.final,
-                digester: Digester(pepper), ring: TokenKeyRing(tenant: id))
+                id: id,
+                name: Array(name.utf8),
+                isDeleted: register.final,
+                digester: Digester(pepper),
+                ring: TokenKeyRing(tenant: id)
+            )
         case .stream(let tenant, let id, let name, let streamClass):
             let entry = StreamEntry(
-                id: id, name: Array(name.utf8), streamClass: streamClass,
-                isDeleted: register.final)
+                id: id,
+                name: Array(name.utf8),
+                streamClass: streamClass,
+                isDeleted: register.final
+            )
             tenants[tenant]?.streams.set(entry, name: entry.name)
         case .topic(let tenant, let stream, let id, let name):
             let entry = TopicEntry(id: id, name: Array(name.utf8), isDeleted: register.final)
@@ -215,7 +230,8 @@ private struct CatalogBuilder {
             let opened = try secret.open(sealed, for: .tokenMaster, register: register.name)
             guard let master = TokenMaster(opened) else { throw .malformed }
             tenants[tenant]?.ring.add(
-                TokenKey(id: id, createdSeconds: createdSeconds, master: master, tenant: tenant))
+                TokenKey(id: id, createdSeconds: createdSeconds, master: master, tenant: tenant)
+            )
         case .key, .admin, .clusterSecret, .voters: break
         }
     }

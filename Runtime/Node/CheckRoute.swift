@@ -1,7 +1,8 @@
 // /v1/check: may these messages be sent?
 //
-// Every answer carries how stale the proof was. A malformed address is `deny` with reason `invalid`, a
-// message whose freshness cannot be proved is `unknown`; only a positive `allow` means send.
+// Every answer carries how stale the proof was. A malformed address is `deny` with reason
+// `invalid`, a message whose freshness cannot be proved is `unknown`; only a positive `allow` means
+// send.
 
 import CheckFunction
 import Cluster
@@ -26,8 +27,12 @@ extension ServingLoop {
             let body = try call.json()
             let addresses = try body.addresses().map { Array($0.utf8) }
             try answerChecks(
-                addresses, stream: Array(try body.required("stream").utf8),
-                topic: Array((try body.optional("topic") ?? "*").utf8), tenant, into: &answer)
+                addresses,
+                stream: Array(try body.required("stream").utf8),
+                topic: Array((try body.optional("topic") ?? "*").utf8),
+                tenant,
+                into: &answer
+            )
         default: answer.methodNotAllowed("GET, HEAD, POST")
         }
         return .answered
@@ -43,8 +48,12 @@ extension ServingLoop {
             throw Refused(.badRequest, "`stream` is missing from the query.")
         }
         try answerChecks(
-            addresses, stream: stream, topic: call.parameter("topic") ?? [], tenant,
-            into: &answer)
+            addresses,
+            stream: stream,
+            topic: call.parameter("topic") ?? [],
+            tenant,
+            into: &answer
+        )
     }
 
     /// One address a line; a CR before the LF and a missing last LF are fine.
@@ -55,7 +64,9 @@ extension ServingLoop {
         if lines.last?.isEmpty == true { lines.removeLast() }
         guard (1...Limits.batchAddressesCount).contains(lines.count) else {
             throw Refused(
-                .badRequest, "Send 1 to \(Limits.batchAddressesCount) addresses, one a line.")
+                .badRequest,
+                "Send 1 to \(Limits.batchAddressesCount) addresses, one a line."
+            )
         }
         return lines
     }
@@ -78,8 +89,11 @@ extension ServingLoop {
                 continue
             }
             let query = Query(
-                person: Person(tenant: tenant.id, recipient: recipient), stream: scope.stream,
-                topic: scope.topic, streamClass: streamClass)
+                person: Person(tenant: tenant.id, recipient: recipient),
+                stream: scope.stream,
+                topic: scope.topic,
+                streamClass: streamClass
+            )
             verdicts.append((view.verdict(query, now: asked), true))
         }
         for (verdict, _) in verdicts { door.metrics.count(verdict.decision) }
@@ -111,7 +125,11 @@ extension JSONWriter {
             field("reason", "invalid")
         }
         key("since")
-        if let since = verdict.since, since.raw > 0 { time(millis: since.wallMillis) } else { null() }
+        if let since = verdict.since, since.raw > 0 {
+            time(millis: since.wallMillis)
+        } else {
+            null()
+        }
         endObject()
     }
 

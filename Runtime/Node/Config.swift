@@ -1,7 +1,8 @@
 // The configuration of one node, checked as a whole before anything is opened.
 //
-// Three layers (file, environment, flags) become one table of texts with their places; only then are
-// texts read as numbers, durations and addresses, so every complaint can name where the text stands.
+// Three layers (file, environment, flags) become one table of texts with their places; only then
+// are texts read as numbers, durations and addresses, so every complaint can name where the text
+// stands.
 
 public import Cluster
 import Foundation
@@ -93,11 +94,20 @@ public struct Config: Sendable {
         let cores = ProcessInfo.processInfo.activeProcessorCount
         loops = try reader.number(.loops, default: cores, in: 1...256)
         stalenessBoundNanos = try reader.duration(
-            .stalenessBound, default: "60s", in: 5_000_000_000...600_000_000_000)
+            .stalenessBound,
+            default: "60s",
+            in: 5_000_000_000...600_000_000_000
+        )
         repairIntervalNanos = try reader.duration(
-            .repairInterval, default: "60s", in: 0...86_400_000_000_000)
+            .repairInterval,
+            default: "60s",
+            in: 0...86_400_000_000_000
+        )
         policy = try reader.choice(
-            .policy, default: "available", ["available": .available, "strict": .strict])
+            .policy,
+            default: "available",
+            ["available": .available, "strict": .strict]
+        )
         httpPort = try reader.port(.httpPort, base, 0)
         adminPort = try reader.port(.adminPort, base, 1)
         respPort = try reader.port(.respPort, base, 2)
@@ -106,10 +116,15 @@ public struct Config: Sendable {
         socketmapPort = try reader.port(.socketmapPort, base, 5)
         lmtpPort = try reader.port(.lmtpPort, base, 6)
         publicURL = try reader.url(
-            .publicURL, default: "http://\(advertiseHost):\(httpPort)")
+            .publicURL,
+            default: "http://\(advertiseHost):\(httpPort)"
+        )
         let levels = ["debug", "info", "notice", "warning", "error"]
         logLevel = try reader.choice(
-            .logLevel, default: "info", Dictionary(uniqueKeysWithValues: levels.map { ($0, $0) }))
+            .logLevel,
+            default: "info",
+            Dictionary(uniqueKeysWithValues: levels.map { ($0, $0) })
+        )
         try checkTogether(reader)
     }
 
@@ -119,22 +134,26 @@ public struct Config: Sendable {
         if !isLoopback, try !reader.flag(.insecureListen) {
             throw ConfigError(
                 "\(reader.place(.listen)): \(listenHost) is not loopback and Quell speaks no TLS; "
-                    + "put a TLS proxy in front and listen on loopback, or pass --insecure-listen")
+                    + "put a TLS proxy in front and listen on loopback, or pass --insecure-listen"
+            )
         }
         if reader.isSet(.join) {
             throw ConfigError(
-                "\(reader.place(.join)): this version runs one node a cluster; leave it out")
+                "\(reader.place(.join)): this version runs one node a cluster; leave it out"
+            )
         }
         let holds = try reader.choice(.holds, default: "all", ["all": true, "cache": false])
         if !holds {
             throw ConfigError(
-                "\(reader.place(.holds)): a cache node needs other nodes, and this version runs one "
-                    + "node a cluster; use `all`")
+                "\(reader.place(.holds)): a cache node needs others, and this version runs one "
+                    + "node a cluster; use `all`"
+            )
         }
         if voters != [name] {
             throw ConfigError(
                 "\(reader.place(.voters)): this version runs one node a cluster; "
-                    + "the only voter can be `\(name)`")
+                    + "the only voter can be `\(name)`"
+            )
         }
         let ports = [
             httpPort, adminPort, respPort, peerPort, policyPort, socketmapPort, lmtpPort,

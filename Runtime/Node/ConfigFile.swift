@@ -66,7 +66,9 @@ enum ConfigFile {
                 throw ConfigError("\(place): `\(word)` is set twice; keep one")
             }
             values[key] = ConfigValue(
-                text: try scalarText(valueNode, place: place, word: word), place: place)
+                text: try scalarText(valueNode, place: place, word: word),
+                place: place
+            )
         }
         return values
     }

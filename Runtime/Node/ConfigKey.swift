@@ -1,9 +1,10 @@
-// Every key of the configuration, once: the YAML key, and from it the flag and the environment variable.
+// Every key of the configuration, once: the YAML key, and from it the flag and the environment
+// variable.
 //
 //     base_port: 8200        QUELL_BASE_PORT=8200        --base-port 8200
 //
-// Flags beat the environment, the environment beats the file. `quell.example.yaml` explains each key,
-// and a house rule checks that it explains all of them.
+// Flags beat the environment, the environment beats the file. `quell.example.yaml` explains each
+// key, and a house rule checks that it explains all of them.
 
 /// A key of the configuration.
 public enum ConfigKey: String, CaseIterable, Sendable {

@@ -27,7 +27,8 @@ struct ConfigReader {
         }
         guard isPlain, (1...64).contains(text.utf8.count) else {
             throw ConfigError(
-                "\(place(key)): `\(text)` is no name; use 1 to 64 letters, digits, `.`, `_`, `-`")
+                "\(place(key)): `\(text)` is no name; use 1 to 64 letters, digits, `.`, `_`, `-`"
+            )
         }
         return text
     }
@@ -41,7 +42,8 @@ struct ConfigReader {
         guard let number = Int(value.text), range.contains(number) else {
             throw ConfigError(
                 "\(value.place): `\(value.text)` is not a number from "
-                    + "\(range.lowerBound) to \(range.upperBound)")
+                    + "\(range.lowerBound) to \(range.upperBound)"
+            )
         }
         return number
     }
@@ -83,13 +85,15 @@ struct ConfigReader {
             let scale = number == 0 && unit.isEmpty ? 1 : units[unit]
         else {
             throw ConfigError(
-                "\(place(key)): `\(text)` is no duration; write 500ms, 60s, 5m or 1h")
+                "\(place(key)): `\(text)` is no duration; write 500ms, 60s, 5m or 1h"
+            )
         }
         let nanos = number * scale
         guard range.contains(nanos) else {
             throw ConfigError(
                 "\(place(key)): `\(text)` is outside \(range.lowerBound / 1_000_000_000)s to "
-                    + "\(range.upperBound / 1_000_000_000)s")
+                    + "\(range.upperBound / 1_000_000_000)s"
+            )
         }
         return nanos
     }
@@ -102,7 +106,8 @@ struct ConfigReader {
             text.utf8.count <= 512
         else {
             throw ConfigError(
-                "\(place(key)): `\(text)` is no URL; write https://unsubscribe.example.com")
+                "\(place(key)): `\(text)` is no URL; write https://unsubscribe.example.com"
+            )
         }
         return text
     }

@@ -1,8 +1,8 @@
 // Counters and histograms that any loop may bump and the admin listener may read, without a lock.
 //
 // Relaxed atomics: a scrape sees each number whole, not all of them at one instant, which is what
-// Prometheus expects. Buckets double from 1 us to 16.8 s, so that one set of bounds serves a check and
-// a disk stall alike, and finding the bucket is one count of leading zeros.
+// Prometheus expects. Buckets double from 1 us to 16.8 s, so that one set of bounds serves a check
+// and a disk stall alike, and finding the bucket is one count of leading zeros.
 
 import Synchronization
 

@@ -12,7 +12,8 @@ enum Keys {
         let path = config.clusterKeyFile
         guard let bytes = read(path) else {
             throw .configuration(
-                "\(path): no cluster key; run `quell init DIR` and pass --cluster-key DIR/cluster.key")
+                "\(path): no cluster key; run `quell init D` and pass --cluster-key D/cluster.key"
+            )
         }
         guard let key = ClusterKey(hex: bytes.span) else {
             throw .configuration("\(path): no cluster key; expected 64 hex digits")
@@ -29,19 +30,26 @@ enum Keys {
         if !opened.registers.isEmpty { return try unlocked(config, opened, clusterKey) }
         guard opened.restored == nil else {
             throw .configuration(
-                "\(config.dataDirectory): restored and without registers; use an empty directory")
+                "\(config.dataDirectory): restored and without registers; use an empty directory"
+            )
         }
         guard config.bootstrap else {
             throw .configuration(
-                "\(config.dataDirectory): is empty; pass --bootstrap once to create a cluster")
+                "\(config.dataDirectory): is empty; pass --bootstrap once to create a cluster"
+            )
         }
         let path = config.adminKeyFile
         guard let bytes = read(path), let admin = AdminKey(text: trimmed(bytes).span) else {
             throw .configuration(
-                "\(path): no admin key; `quell init DIR` makes one beside cluster.key")
+                "\(path): no admin key; `quell init DIR` makes one beside cluster.key"
+            )
         }
         let slot = VoterSlot(
-            name: config.name, node: opened.nodeID, lowestEpoch: opened.epoch, zone: config.zone)
+            name: config.name,
+            node: opened.nodeID,
+            lowestEpoch: opened.epoch,
+            zone: config.zone
+        )
         let settings: [Setting] = [
             .clusterSecret(sealed: clusterKey.seal(ClusterSecret.random())),
             .admin(publicKey: admin.publicKey, hash: admin.hash),
@@ -49,7 +57,11 @@ enum Keys {
         ]
         return settings.map { setting in
             admin.signed(
-                name: setting.registerName, generation: 1, final: false, value: setting.value)
+                name: setting.registerName,
+                generation: 1,
+                final: false,
+                value: setting.value
+            )
         }
     }
 
@@ -66,7 +78,8 @@ enum Keys {
             } catch {
                 throw .configuration(
                     "\(config.clusterKeyFile): does not open \(config.dataDirectory); "
-                        + "it belongs to another cluster")
+                        + "it belongs to another cluster"
+                )
             }
         }
         return []

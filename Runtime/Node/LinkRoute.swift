@@ -15,8 +15,10 @@ extension ServingLoop {
         }
         let body = try call.json()
         let scope = try resolveWide(
-            tenant, stream: Array(try body.required("stream").utf8),
-            topic: Array((try body.optional("topic") ?? "*").utf8))
+            tenant,
+            stream: Array(try body.required("stream").utf8),
+            topic: Array((try body.optional("topic") ?? "*").utf8)
+        )
         var tokens: [[UInt8]] = []
         for (n, address) in try body.addresses().enumerated() {
             let bytes = Array(address.utf8)

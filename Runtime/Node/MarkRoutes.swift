@@ -32,8 +32,12 @@ extension ServingLoop {
         let stamp = try stamp(call, tenant, key)
         let draft = Draft.suppress(mark, source: .api, expiresSeconds: 0)
         let isSent = send(
-            [draft], policy: .strict, stamp: stamp, exchange: exchange,
-            pending: .suppression(tenant: tenant.id, mark))
+            [draft],
+            policy: .strict,
+            stamp: stamp,
+            exchange: exchange,
+            pending: .suppression(tenant: tenant.id, mark)
+        )
         if isSent { return .later }
         Refusal.busy.write(into: &answer)
         return .answered
@@ -60,8 +64,12 @@ extension ServingLoop {
         let dots = try observedDots(observed, mark, tenant)
         let draft = Draft.consent(mark, covers: dots, evidence: evidence)
         let isSent = send(
-            [draft], policy: .strict, stamp: try stamp(call, tenant, key), exchange: exchange,
-            pending: .consent(covered: dots.count))
+            [draft],
+            policy: .strict,
+            stamp: try stamp(call, tenant, key),
+            exchange: exchange,
+            pending: .consent(covered: dots.count)
+        )
         if isSent { return .later }
         Refusal.busy.write(into: &answer)
         return .answered
@@ -75,8 +83,10 @@ extension ServingLoop {
     ) throws -> MarkKey {
         let address = Array(try body.required("address").utf8)
         let scope = try resolveWide(
-            tenant, stream: Array(try body.required("stream").utf8),
-            topic: Array((try body.optional("topic") ?? "*").utf8))
+            tenant,
+            stream: Array(try body.required("stream").utf8),
+            topic: Array((try body.optional("topic") ?? "*").utf8)
+        )
         let word = try body.optional("reason")
         guard let reason = word.map({ Reason(named: $0) }) ?? fallback else {
             let known = Reason.known.compactMap(\.name).joined(separator: ", ")
@@ -109,7 +119,8 @@ extension ServingLoop {
             do { return try tenant.ring.openConsent(text.span, of: key) } catch {
                 throw Refused(
                     .badRequest,
-                    "An id in `observed` is not of this address, scope and reason; ask for the ids.")
+                    "An id in `observed` is not of this address, scope and reason; ask for the ids."
+                )
             }
         }
     }
@@ -121,7 +132,8 @@ extension ServingLoop {
         else {
             throw Refused(
                 .badRequest,
-                "`evidence` must say how the person agreed, such as {\"method\":\"double-opt-in\"}.")
+                "`evidence` must say how the person agreed, such as {\"method\":\"double-opt-in\"}."
+            )
         }
         let text = Array(evidence.text.utf8)
         guard text.count <= Suppression.Limits.evidenceBytes else {
@@ -141,7 +153,9 @@ extension ServingLoop {
             throw Refused(.badRequest, "`Idempotency-Key` is longer than 256 bytes.")
         }
         let id = tenant.digester.requestID(
-            apiKey: key.hash.span, header: call.idempotencyKey.span)
+            apiKey: key.hash.span,
+            header: call.idempotencyKey.span
+        )
         var bound = call.path
         bound.append(contentsOf: call.body)
         return RequestStamp(id: id, body: SipHash.checksum.hash(bound.span))

@@ -7,8 +7,8 @@
 //
 // Order is the whole point: marks are posted before the lease that vouches for them and before the
 // acknowledgment, to every loop, so an acknowledgment seen through one loop is a denial on all
-// (DESIGN 3). A loop whose mailbox is full has missed marks; `missedThrough` voids its lease until its
-// own snapshot of the state has caught up with them.
+// (DESIGN 3). A loop whose mailbox is full has missed marks; `missedThrough` voids its lease until
+// its own snapshot of the state has caught up with them.
 
 import Cluster
 import EventLoop
@@ -67,8 +67,8 @@ final class LoopDoor: Sendable {
     let metrics = LoopMetrics()
     /// Local sequence number of the newest change that did not fit into the mailbox; 0 for none.
     ///
-    /// Written by the node loop before the acknowledgment leaves, read by the serving loop after the
-    /// request's last byte, so the reader cannot miss what the caller already knows.
+    /// Written by the node loop before the acknowledgment leaves, read by the serving loop after
+    /// the request's last byte, so the reader cannot miss what the caller already knows.
     let missedThrough = Atomic<UInt64>(0)
 
     init(mailbox: Mailbox<LoopMessage>) { self.mailbox = mailbox }
@@ -89,7 +89,8 @@ enum Limits {
     /// Messages that wait for the node loop: every serving loop may fill the gate at once.
     static let nodeMailboxCount = 4 * Cluster.Limits.waitingWritesCount
     /// Reports of the storage threads that wait for the node loop: one a commit, 2,000 a second, so
-    /// this is half a minute of a stalled loop; `committed` is cumulative, so a lost one is made good.
+    /// this is half a minute of a stalled loop; `committed` is cumulative, so a lost one is made
+    /// good.
     static let storeReportsCount = 65_536
     /// Bytes of the stack of a serving loop's thread.
     static let threadStackBytes = 4 * 1_048_576
@@ -98,8 +99,8 @@ enum Limits {
     /// Nanoseconds after which a serving loop stops waiting for the node loop: the gate's deadline
     /// and as much again for a stalled disk.
     static let answerDeadlineNanos = 2 * Cluster.Limits.acknowledgeDeadlineNanos
-    /// Milliseconds between ticks of the node loop: lease age and deadlines are this coarse. A tenth
-    /// of the target staleness of 1 s.
+    /// Milliseconds between ticks of the node loop: lease age and deadlines are this coarse. A
+    /// tenth of the target staleness of 1 s.
     static let tickMillis: UInt64 = 100
     /// Bytes of a body at /u/: providers send 26 to 300; a valid token is never answered 413, so
     /// there is room for whatever a proxy adds.

@@ -1,7 +1,8 @@
 // Every metric of a node, declared here and nowhere else: quell_<module>_<noun>_<unit>.
 //
-// Labels come from closed enums, never from a recipient, an address or a token. What each number is for,
-// and when it wakes somebody, stands in Deploy/monitoring; a house rule checks that each is there.
+// Labels come from closed enums, never from a recipient, an address or a token. What each number is
+// for, and when it wakes somebody, stands in Deploy/monitoring; a house rule checks that each is
+// there.
 
 import Cluster
 import Suppression
@@ -98,7 +99,8 @@ struct MetricsPage {
         for i in 0...Histogram.bucketsCount {
             total += parts.reduce(0) { $0 + $1.count(inBucket: i) }
             let bound =
-                i == Histogram.bucketsCount ? "+Inf" : "\(Double(UInt64(1) << UInt64(i)) / 1_000_000)"
+                i == Histogram.bucketsCount
+                ? "+Inf" : "\(Double(UInt64(1) << UInt64(i)) / 1_000_000)"
             append("\(name.rawValue)_bucket{le=\"\(bound)\"} \(total)\n")
         }
         append("\(name.rawValue)_sum \(parts.reduce(0) { $0 + $1.sumSeconds })\n")

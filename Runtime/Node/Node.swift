@@ -1,9 +1,10 @@
 // One node, put together: configuration in, threads out.
 //
-//     keys ─► peer port ─► store (lock, replay) ─► catalog ─► serving loops ─► node loop (this thread)
+//     keys ─► peer port ─► store (lock, replay) ─► catalog ─► serving loops ─► node loop (here)
 //
-// The peer port is bound first and without SO_REUSEPORT, so a second node on the same ports is refused
-// before it touches anything. The order of the rest is the order in which a mistake is cheapest.
+// The peer port is bound first and without SO_REUSEPORT, so a second node on the same ports is
+// refused before it touches anything. The order of the rest is the order in which a mistake is
+// cheapest.
 
 import Cluster
 import EventLoop
@@ -77,7 +78,11 @@ public enum Node {
         let reports = try Mailbox<StoreEvent>(loop: loop, bound: Limits.storeReportsCount)
         let guardian = PortGuard()
         let listener = try Listener(
-            on: loop, host: config.listenHost, port: config.peerPort, owner: guardian)
+            on: loop,
+            host: config.listenHost,
+            port: config.peerPort,
+            owner: guardian
+        )
         let opened = try Store.open(directory: config.dataDirectory) { event in
             // False only when the node loop has gone or stands still; see storeReportsCount.
             _ = reports.post(event)
@@ -86,7 +91,10 @@ public enum Node {
         let catalog = Catalog(
             registers: Dictionary(
                 opened.registers.map { ($0.name, $0) },
-                uniquingKeysWith: { $0.wins(over: $1) ? $0 : $1 }), clusterKey: clusterKey)
+                uniquingKeysWith: { $0.wins(over: $1) ? $0 : $1 }
+            ),
+            clusterKey: clusterKey
+        )
         let voters = try voters(config, opened, catalog, firstRegisters)
         let metrics = NodeMetrics()
         metrics.marks.set(opened.marksCount)
@@ -98,23 +106,43 @@ public enum Node {
         }
         let doors = threads.map(\.door)
         let parts = NodeParts(
-            config: config, loop: loop, store: opened.store, mailbox: mailbox, reports: reports,
-            doors: doors, metrics: metrics, clusterKey: clusterKey, identity: opened, log: log,
+            config: config,
+            loop: loop,
+            store: opened.store,
+            mailbox: mailbox,
+            reports: reports,
+            doors: doors,
+            metrics: metrics,
+            clusterKey: clusterKey,
+            identity: opened,
+            log: log,
             catalog: catalog,
             boot: Boot(
-                own: Origin(node: opened.nodeID, epoch: opened.epoch), voters: voters,
-                held: opened.heldSet, nextLocalSequence: opened.nextLocalSequence,
-                isRestored: opened.restored != nil || !opened.damage.isEmpty),
-            firstRegisters: firstRegisters)
+                own: Origin(node: opened.nodeID, epoch: opened.epoch),
+                voters: voters,
+                held: opened.heldSet,
+                nextLocalSequence: opened.nextLocalSequence,
+                isRestored: opened.restored != nil || !opened.damage.isEmpty
+            ),
+            firstRegisters: firstRegisters
+        )
         let node = NodeLoop(
             parts,
             view: View(
-                reader: try opened.store.reader(), door: nil,
-                boundNanos: config.stalenessBoundNanos))
+                reader: try opened.store.reader(),
+                door: nil,
+                boundNanos: config.stalenessBoundNanos
+            )
+        )
         for thread in threads {
             thread.begin(
                 ServingStart(
-                    store: opened.store, node: mailbox, metrics: metrics, catalog: catalog))
+                    store: opened.store,
+                    node: mailbox,
+                    metrics: metrics,
+                    catalog: catalog
+                )
+            )
         }
         node.onFinish = { listener.close() }
         try node.run()
@@ -139,7 +167,8 @@ public enum Node {
             if case .voters(let set) = try Setting(register) { return set }
         }
         throw NodeFailure.configuration(
-            "\(config.dataDirectory): holds no voters; start it with --bootstrap in an empty directory")
+            "\(config.dataDirectory): holds no voters; use --bootstrap in an empty directory"
+        )
     }
 
     private static func report(_ opened: Opened, _ catalog: Catalog, _ log: NodeLog) {
@@ -148,14 +177,16 @@ public enum Node {
             [
                 "node.id": hexText(opened.nodeID.raw), "node.epoch": hexText(opened.epoch.raw),
                 "marks.count": "\(opened.marksCount)",
-            ])
+            ]
+        )
         if let why = opened.restored {
             log.warning("restored directory: no lease, checks answer unknown", ["cause": why])
         }
         if !opened.damage.isEmpty {
             log.warning(
                 "damaged values: no lease, checks answer unknown",
-                ["marks.damaged": "\(opened.damage.marks)"])
+                ["marks.damaged": "\(opened.damage.marks)"]
+            )
         }
         for name in catalog.unusable {
             log.warning("a register cannot be used", ["register.name": name])

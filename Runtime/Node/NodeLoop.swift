@@ -1,7 +1,7 @@
 // The node loop: one thread that owns the Core, the log's next batch and the admin listener.
 //
-// Each turn: drain the mailbox, step the Core once per event, execute the effects in order, post one
-// batch to the log. Nothing here decides; it carries out.
+// Each turn: drain the mailbox, step the Core once per event, execute the effects in order, post
+// one batch to the log. Nothing here decides; it carries out.
 
 import Cluster
 import EventLoop
@@ -85,7 +85,9 @@ final class NodeLoop: Turn {
         try admin.listen(host: config.listenHost, port: config.adminPort)
         self.admin = admin
         ticker = try EventLoop.Timer(
-            on: loop, after: 0, every: Limits.tickMillis
+            on: loop,
+            after: 0,
+            every: Limits.tickMillis
         ) { [unowned self] in tick() }
         signals = try Signals(on: loop, [.terminate, .interrupt]) { [unowned self] _ in
             end(.signal)
@@ -110,7 +112,9 @@ final class NodeLoop: Turn {
     /// The two clocks, read now.
     func now() -> Instant {
         Instant(
-            bootNanos: Clock.bootNanoseconds(), wallMillis: Clock.wallMilliseconds())
+            bootNanos: Clock.bootNanoseconds(),
+            wallMillis: Clock.wallMilliseconds()
+        )
     }
 
     private func take(_ message: NodeMessage) {
@@ -167,8 +171,13 @@ final class NodeLoop: Turn {
             }
         }
         request(
-            write.drafts, policy: write.policy, waiter: waiter, stamp: write.stamp,
-            remembered: remembered, covered: covered)
+            write.drafts,
+            policy: write.policy,
+            waiter: waiter,
+            stamp: write.stamp,
+            remembered: remembered,
+            covered: covered
+        )
     }
 
     /// Whether a consent has covered what this request wrote the first time.
@@ -195,8 +204,15 @@ final class NodeLoop: Turn {
         step(
             .requested(
                 WriteRequest(
-                    ticket: ticket, drafts: drafts, policy: policy, stamp: stamp,
-                    remembered: remembered, covered: covered)))
+                    ticket: ticket,
+                    drafts: drafts,
+                    policy: policy,
+                    stamp: stamp,
+                    remembered: remembered,
+                    covered: covered
+                )
+            )
+        )
     }
 
     private func answer(_ waiter: Waiter, _ refusal: Refusal) {
@@ -305,7 +321,9 @@ final class NodeLoop: Turn {
     var isReady: Bool {
         listening.count == doors.count && catalog.isUsable && ending == nil
             && lease.permitsAllow(
-                now: Clock.bootNanoseconds(), boundNanos: config.stalenessBoundNanos)
+                now: Clock.bootNanoseconds(),
+                boundNanos: config.stalenessBoundNanos
+            )
     }
 
     /// Begins to end: no new connections, what is in flight finishes.

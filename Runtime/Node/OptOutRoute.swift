@@ -1,9 +1,9 @@
 // /u/{token}: the one request that must never be lost.
 //
-// The token is opened before anything else; only then does the body matter. For a valid token with the
-// one-click pair or `confirm=1` the host stages the suppression itself, whatever the function thinks
-// (DESIGN 9); the function shapes the page and may add effects for the same person. GET, HEAD and
-// OPTIONS stage nothing. The answer to a change leaves after the gate, never before.
+// The token is opened before anything else; only then does the body matter. For a valid token with
+// the one-click pair or `confirm=1` the host stages the suppression itself, whatever the function
+// thinks (DESIGN 9); the function shapes the page and may add effects for the same person. GET,
+// HEAD and OPTIONS stage nothing. The answer to a change leaves after the gate, never before.
 
 import Cluster
 import FunctionKit
@@ -72,8 +72,12 @@ extension ServingLoop {
         let keys = staged(claims, context)
         let drafts = keys.map { Draft.suppress($0, source: source, expiresSeconds: 0) }
         let isSent = send(
-            drafts, policy: config.policy, isOptOut: true, exchange: exchange,
-            pending: .optOut(response, tenant: tenant.id, keys: keys))
+            drafts,
+            policy: config.policy,
+            isOptOut: true,
+            exchange: exchange,
+            pending: .optOut(response, tenant: tenant.id, keys: keys)
+        )
         if isSent { return .later }
         Refusal.busy.write(into: &answer)
         return .answered
@@ -105,7 +109,10 @@ extension ServingLoop {
         let items: [UndoItem]
         do {
             items = try tenant.ring.openUndo(
-                token.span, of: claims.person, nowMillis: now().wallMillis)
+                token.span,
+                of: claims.person,
+                nowMillis: now().wallMillis
+            )
         } catch {
             page(call, described, .undoRefused, into: &answer)
             return .answered
@@ -115,8 +122,11 @@ extension ServingLoop {
         var context = Context()
         let response = Unsubscribe.handle(request(call, described, .undone), &context)
         let isSent = send(
-            drafts, policy: .strict, exchange: exchange,
-            pending: .optOut(response, tenant: tenant.id, keys: items.map(\.key)))
+            drafts,
+            policy: .strict,
+            exchange: exchange,
+            pending: .optOut(response, tenant: tenant.id, keys: items.map(\.key))
+        )
         if isSent { return .later }
         Refusal.busy.write(into: &answer)
         return .answered
@@ -148,9 +158,18 @@ extension ServingLoop {
             default: .other
             }
         return Request(
-            method: method, path: call.path, body: call.body, contentType: call.contentType,
-            acceptLanguage: call.acceptLanguage, nowMillis: now().wallMillis,
-            requestHigh: 0, requestLow: 0, seed: 0, claims: claims, outcome: outcome)
+            method: method,
+            path: call.path,
+            body: call.body,
+            contentType: call.contentType,
+            acceptLanguage: call.acceptLanguage,
+            nowMillis: now().wallMillis,
+            requestHigh: 0,
+            requestLow: 0,
+            seed: 0,
+            claims: claims,
+            outcome: outcome
+        )
     }
 
     /// The token's content with the words that a page shows.
@@ -158,7 +177,11 @@ extension ServingLoop {
         let words = tenant.words(of: claims.scope)
         let isWide = claims.scope.topic == .any
         return TokenClaims(
-            scope: claims.scope, person: claims.person, tenantName: tenant.name,
-            streamName: words?.stream ?? [], topicName: isWide ? [] : words?.topic ?? [])
+            scope: claims.scope,
+            person: claims.person,
+            tenantName: tenant.name,
+            streamName: words?.stream ?? [],
+            topicName: isWide ? [] : words?.topic ?? []
+        )
     }
 }

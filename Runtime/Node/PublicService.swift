@@ -58,7 +58,9 @@ extension ServingLoop: HTTPService {
             case .ready: ready(call, into: &answer)
             case .unknown:
                 answer.problem(
-                    .notFound, detail: "No such path on the public listener; see the README.")
+                    .notFound,
+                    detail: "No such path on the public listener; see the README."
+                )
             }
         } catch let refused as Refused {
             answer.problem(refused.status, detail: refused.detail)
@@ -72,7 +74,10 @@ extension ServingLoop: HTTPService {
     func authorize(_ call: Call, _ scope: KeyScopes) throws -> (TenantEntry, KeyEntry) {
         let word = scope.words.first ?? ""
         guard let text = call.bearer() else {
-            throw Refused(.unauthorized, "Send `Authorization: Bearer KEY` with a key of scope \(word).")
+            throw Refused(
+                .unauthorized,
+                "Send `Authorization: Bearer KEY` with a key of scope \(word)."
+            )
         }
         guard let presented = ApiKey(text: text.span), let key = catalog.key(hash: presented.hash),
             let tenant = catalog.tenant(key.tenant), !tenant.isDeleted

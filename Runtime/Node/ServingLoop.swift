@@ -1,8 +1,8 @@
 // A serving loop: one thread, its own listener on the shared port, its own view of the marks.
 //
-// It answers checks by itself and sends writes to the node loop. A write waits here as a `PendingWrite`
-// with the response already made; the response leaves only when the gate has said yes (the output gate
-// of DESIGN 5).
+// It answers checks by itself and sends writes to the node loop. A write waits here as a
+// `PendingWrite` with the response already made; the response leaves only when the gate has said
+// yes (the output gate of DESIGN 5).
 
 import Address
 import Cluster
@@ -117,7 +117,8 @@ final class ServingLoop: Turn {
     /// An idle loop still lets its overlay go, once per lease.
     private func trim() {
         do { try view.renew() } catch {
-            // The next check finds the same fault and answers unknown; there is nothing to add here.
+            // The next check finds the same fault and answers unknown; there is nothing to add
+            // here.
             view.vouch(.void)
         }
     }
@@ -149,11 +150,18 @@ final class ServingLoop: Turn {
         pending answer: PendingWrite.Answer
     ) -> Bool {
         let message = WriteMessage(
-            loop: index, exchange: exchange, drafts: drafts, policy: policy, stamp: stamp,
-            isOptOut: isOptOut)
+            loop: index,
+            exchange: exchange,
+            drafts: drafts,
+            policy: policy,
+            stamp: stamp,
+            isOptOut: isOptOut
+        )
         guard node.post(.write(message)) else { return false }
         pending[exchange] = PendingWrite(
-            answer: answer, startedNanos: Clock.bootNanoseconds())
+            answer: answer,
+            startedNanos: Clock.bootNanoseconds()
+        )
         return true
     }
 
@@ -178,12 +186,15 @@ final class ServingLoop: Turn {
         _ startedNanos: UInt64
     ) -> WriteOutcome {
         door.metrics.acknowledge.record(
-            nanoseconds: Clock.bootNanoseconds() - startedNanos)
+            nanoseconds: Clock.bootNanoseconds() - startedNanos
+        )
         if durability == .local { door.metrics.localAcknowledgments.add() }
         switch answer {
         case .optOut(let response, let tenant, let keys):
             return .durable(
-                durability, text: undo(response, tenant: tenant, keys: keys, dots))
+                durability,
+                text: undo(response, tenant: tenant, keys: keys, dots)
+            )
         case .suppression(let tenant, let key):
             return .durable(durability, text: consentID(tenant: tenant, key, dots.dot(0)))
         case .consent: return .durable(durability, text: [])
@@ -204,7 +215,8 @@ final class ServingLoop: Turn {
         var filled = response
         do {
             filled.fillUndo(
-                try ring.sealUndo(items, of: person, nowMillis: Clock.wallMilliseconds()))
+                try ring.sealUndo(items, of: person, nowMillis: Clock.wallMilliseconds())
+            )
         } catch { filled.fillUndo([]) }
         return filled.body
     }
@@ -228,7 +240,8 @@ final class ServingLoop: Turn {
         if lastTurnNanos > 0 {
             let lag = now - lastTurnNanos
             door.metrics.loopLag.record(
-                nanoseconds: lag > 500_000_000 ? lag - 500_000_000 : 0)
+                nanoseconds: lag > 500_000_000 ? lag - 500_000_000 : 0
+            )
         }
         lastTurnNanos = now
     }
@@ -236,6 +249,8 @@ final class ServingLoop: Turn {
     /// The two clocks, read now.
     func now() -> Instant {
         Instant(
-            bootNanos: Clock.bootNanoseconds(), wallMillis: Clock.wallMilliseconds())
+            bootNanos: Clock.bootNanoseconds(),
+            wallMillis: Clock.wallMilliseconds()
+        )
     }
 }

@@ -1,7 +1,7 @@
 // The thread of a serving loop.
 //
-// A libuv loop belongs to the thread that runs it, so it is made there; the start-up only gets the door
-// back. Then the thread waits for what the loop needs, because the store is opened in between.
+// A libuv loop belongs to the thread that runs it, so it is made there; the start-up only gets the
+// door back. Then the thread waits for what the loop needs, because the store is opened in between.
 
 import EventLoop
 import Foundation
@@ -75,8 +75,15 @@ private func serve(
     guard let facts = start.take() else { return }
     do {
         let serving = try ServingLoop(
-            index: index, config: config, loop: loop, door: door, node: facts.node,
-            nodeMetrics: facts.metrics, reader: try facts.store.reader(), catalog: facts.catalog)
+            index: index,
+            config: config,
+            loop: loop,
+            door: door,
+            node: facts.node,
+            nodeMetrics: facts.metrics,
+            reader: try facts.store.reader(),
+            catalog: facts.catalog
+        )
         try serving.run()
     } catch {
         _ = facts.node.post(.broken(loop: index, "\(error)"))

@@ -1,10 +1,10 @@
 // How a serving loop answers "may I write to this person?".
 //
-// Three things go into a verdict, taken in this order in every turn (DESIGN 3; the order is the result
-// of reference/models/overlay.py): the mailbox is drained, which brings marks and then the lease that
-// vouches for them; lease and overlay are taken; then the read transaction is renewed. An overlay entry
-// goes only when this loop's own snapshot is at or past it. Any other order lets some loop allow an
-// opt-out that was already acknowledged.
+// Three things go into a verdict, taken in this order in every turn (DESIGN 3; the order is the
+// result of reference/models/overlay.py): the mailbox is drained, which brings marks and then the
+// lease that vouches for them; lease and overlay are taken; then the read transaction is renewed.
+// An overlay entry goes only when this loop's own snapshot is at or past it. Any other order lets
+// some loop allow an opt-out that was already acknowledged.
 
 import Cluster
 import EventLoop
@@ -31,7 +31,8 @@ struct View: ~Copyable {
 
     /// A change that is committed and that the state may not have yet.
     ///
-    /// One that does not fit is a change this loop cannot see: it allows nothing until its snapshot has it.
+    /// One that does not fit is a change this loop cannot see: it allows nothing until its snapshot
+    /// has it.
     mutating func show(_ sequence: UInt64, _ change: Change) {
         if !overlay.insert(sequence, change) { missed = sequence }
     }
@@ -122,6 +123,8 @@ struct View: ~Copyable {
         else { return nil }
         let interval = SequenceInterval(first: known.dot.sequence, last: known.dot.sequence)
         return Cluster.RememberedRequest(
-            body: known.body, dots: DotRange(origin: known.dot.origin, interval: interval))
+            body: known.body,
+            dots: DotRange(origin: known.dot.origin, interval: interval)
+        )
     }
 }

@@ -49,7 +49,7 @@ extension Refusal {
         case .busy: "Too many writes wait already. Send it again in a moment."
         case .failed: "This node's disk failed and it takes no writes. Ask another node."
         case .otherBody:
-            "This Idempotency-Key came before with another body. Use a fresh key for a fresh request."
+            "This Idempotency-Key came before with another body. Use a fresh key."
         case .unobserved:
             "An id in `observed` names a write that this node does not hold. Ask for the ids again."
         }

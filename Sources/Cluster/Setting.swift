@@ -1,4 +1,5 @@
-// What registers say: tenants, streams, topics, keys, and the secrets that a cluster keeps for itself.
+// What registers say: tenants, streams, topics, keys, and the secrets that a cluster keeps for
+// itself.
 //
 //     register name                        value, in fields of 16-bit length
 //     tenant/T                             name | sealed pepper
@@ -134,7 +135,8 @@ public enum Setting: Equatable, Sendable {
         return out
     }
 
-    /// Reads a register; nil for a kind that this version does not know, which it keeps all the same.
+    /// Reads a register; nil for a kind that this version does not know, which it keeps all the
+    /// same.
     public init?(_ register: Register) throws(DecodeError) {
         let kind = register.name.prefix { $0 != UInt8(ascii: "/") }
         var cursor = ByteCursor()
@@ -143,7 +145,10 @@ public enum Setting: Equatable, Sendable {
         case "tenant":
             let tenant = TenantID(raw: try cursor.u64(bytes))
             self = .tenant(
-                tenant, name: try cursor.name(bytes), sealedPepper: try cursor.secret(bytes))
+                tenant,
+                name: try cursor.name(bytes),
+                sealedPepper: try cursor.secret(bytes)
+            )
         case "stream":
             let tenant = TenantID(raw: try cursor.u64(bytes))
             let stream = StreamID(raw: try cursor.u32(bytes))
@@ -167,7 +172,11 @@ public enum Setting: Equatable, Sendable {
             let id = try cursor.u32(bytes)
             let created = try cursor.u64(bytes)
             self = .tokenKey(
-                tenant, id: id, createdSeconds: created, sealedMaster: try cursor.secret(bytes))
+                tenant,
+                id: id,
+                createdSeconds: created,
+                sealedMaster: try cursor.secret(bytes)
+            )
         case "admin":
             let publicKey = try cursor.secret(bytes)
             self = .admin(publicKey: publicKey, hash: try cursor.secret(bytes))

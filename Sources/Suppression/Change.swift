@@ -1,13 +1,13 @@
 // A change: one write as it lies in the event log and travels between nodes.
 //
-//     version u8 = 1 | kind u8 | dot 24 B | hlc u64 | request: 0, or 1 | id 16 B | body u64 | then by kind
+//     version u8 = 1 | kind u8 | dot 24 B | hlc u64 | request: 0, or 1 | id 16 B | body u64 | rest
 //     kind 1 suppress   mark key 33 B | source u8 | evidence u64 | expires u64
 //     kind 2 consent    mark key 33 B | count u16 | dots 24 B each | evidence field
 //     kind 3 register   as in Register.swift
 //     other             a newer version's: kept as bytes and forwarded
 //
-// A change is what is made durable; a mark is what all changes of a key add up to. `mark` below is the
-// only place where the one becomes the other.
+// A change is what is made durable; a mark is what all changes of a key add up to. `mark` below is
+// the only place where the one becomes the other.
 
 /// The `Idempotency-Key` of a request, as far as it must travel and be remembered (DESIGN 4).
 public struct RequestStamp: Equatable, Hashable, Sendable {
@@ -137,7 +137,8 @@ public struct Change: Equatable, Sendable {
                 time: time,
                 source: Source(raw: try cursor.u8(bytes)),
                 evidence: try cursor.u64(bytes),
-                expiresSeconds: try cursor.u64(bytes))
+                expiresSeconds: try cursor.u64(bytes)
+            )
             return .suppress(key, suppression)
         case 2:
             let key = try MarkKey(bytes, at: &cursor)

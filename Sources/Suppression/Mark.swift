@@ -7,11 +7,12 @@
 //
 //     suppressed  <=>  some origin has U > C
 //
-// Merge is the pointwise maximum of both maps; an entry of U at or below C is dropped (the canonical
-// form). Maximum commutes, associates and is idempotent, so nodes that have seen the same writes in any
-// order hold equal bytes. A consent covers only what it names: an opt-out that happened elsewhere at the
-// same time has a dot above C and stays (DESIGN 4, S1). This is an observed-remove register; compare
-// Shapiro et al., "A comprehensive study of CRDTs" (2011), section 3.3.5.
+// Merge is the pointwise maximum of both maps; an entry of U at or below C is dropped (the
+// canonical form). Maximum commutes, associates and is idempotent, so nodes that have seen the same
+// writes in any order hold equal bytes. A consent covers only what it names: an opt-out that
+// happened elsewhere at the same time has a dot above C and stays (DESIGN 4, S1). This is an
+// observed-remove register; compare Shapiro et al., "A comprehensive study of CRDTs" (2011),
+// section 3.3.5.
 
 /// One surviving dot that suppresses, with what people want to know about it.
 public struct SuppressingDot: Equatable, Sendable {
@@ -27,8 +28,9 @@ public struct SuppressingDot: Equatable, Sendable {
     public let evidence: UInt64
     /// Seconds since 1970 after which this dot alone no longer suppresses; 0 for never.
     ///
-    /// A later dot of the same origin replaces this one in U, so whoever mints must not shorten: the
-    /// new dot expires no sooner than the origin's own live dot of the key, and never if that never does.
+    /// A later dot of the same origin replaces this one in U, so whoever mints must not shorten:
+    /// the new dot expires no sooner than the origin's own live dot of the key, and never if that
+    /// never does.
     public let expiresSeconds: UInt64
     /// The bytes of a kind that this version does not know; empty for kind 1.
     public let opaque: [UInt8]

@@ -5,9 +5,9 @@
 //     payload of kind 1   hlc u64 | source u8 | evidence u64 | expires u64
 //     C entry  node u64 | epoch u64 | seq u64
 //
-// Both lists are sorted by origin, so equal marks are equal bytes and sketches may hash them. On disk a
-// checksum over key and value follows (`sealed`): LMDB has none of its own, and a value that moved to
-// another key must not pass.
+// Both lists are sorted by origin, so equal marks are equal bytes and sketches may hash them. On
+// disk a checksum over key and value follows (`sealed`): LMDB has none of its own, and a value that
+// moved to another key must not pass.
 
 extension Mark {
     static let version: UInt8 = 1
@@ -104,7 +104,8 @@ extension SuppressingDot {
             time: HybridTime(raw: try cursor.u64(bytes)),
             source: Source(raw: try cursor.u8(bytes)),
             evidence: try cursor.u64(bytes),
-            expiresSeconds: try cursor.u64(bytes))
+            expiresSeconds: try cursor.u64(bytes)
+        )
     }
 }
 

@@ -9,21 +9,25 @@ struct Dev: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Start a local cluster of real processes with a demo tenant.",
         discussion: """
-            Nodes listen on loopback. The tenant `demo` has the streams `marketing` (topics news and \
-            offers) and `transactional` (topic receipts). Running it again on the same directory starts \
-            the same cluster again.
+            Nodes listen on loopback. The tenant `demo` has the streams `marketing` (topics \
+            news and offers) and `transactional` (topic receipts). Running it again on the same \
+            directory starts the same cluster again.
 
             EXAMPLE
               quell dev --detach
               quell link ada@example.com --stream marketing --topic news
               quell dev stop
             """,
-        subcommands: [DevStart.self, DevStop.self], defaultSubcommand: DevStart.self)
+        subcommands: [DevStart.self, DevStop.self],
+        defaultSubcommand: DevStart.self
+    )
 }
 
 struct DevStart: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "start", abstract: "Start the cluster. (default)")
+        commandName: "start",
+        abstract: "Start the cluster. (default)"
+    )
 
     @Option(name: .long, help: "Number of nodes; this version runs one.")
     var nodes = 1
@@ -49,7 +53,9 @@ struct DevStart: ParsableCommand {
     func run() throws {
         guard nodes == 1 else {
             throw Failure(
-                .configuration, "--nodes \(nodes): this version runs one node a cluster; use --nodes 1")
+                .configuration,
+                "--nodes \(nodes): this version runs one node a cluster; use --nodes 1"
+            )
         }
         var cluster = DevCluster(directory: dir, basePort: basePort, forwarded: forwarded)
         try cluster.start()
@@ -69,7 +75,8 @@ struct DevStart: ParsableCommand {
 struct DevStop: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stop",
-        abstract: "Stop the cluster's nodes, also restarted or suspended ones.")
+        abstract: "Stop the cluster's nodes, also restarted or suspended ones."
+    )
 
     @Option(name: .long, help: "Directory of the cluster.")
     var dir = ".quell/dev"

@@ -27,8 +27,8 @@ struct DevCluster {
 
     /// Starts everything and returns when all nodes are ready.
     mutating func start() throws {
-        let isNew = !FileManager.default.fileExists(atPath: clusterPath)
-        try prepare(isNew: isNew)
+        let isFirst = !FileManager.default.fileExists(atPath: clusterPath)
+        try prepare(isFirst: isFirst)
         do {
             for i in file.nodes.indices {
                 let node = file.nodes[i]
@@ -37,7 +37,7 @@ struct DevCluster {
                 file.nodes[i].pid = Int(pid)
             }
             try wait(for: "/livez", seconds: 30)
-            if isNew { file.apiKey = try populate() }
+            if isFirst { file.apiKey = try populate() }
             try file.write(clusterPath)
             try wait(for: "/readyz", seconds: 30)
         } catch {
@@ -46,15 +46,16 @@ struct DevCluster {
         }
     }
 
-    private mutating func prepare(isNew: Bool) throws {
-        if !isNew {
+    private mutating func prepare(isFirst: Bool) throws {
+        if !isFirst {
             let old = try ClusterFile.read(clusterPath)
             for node in old.nodes {
                 if let pid = Spawn.owner(of: node.directory) {
                     throw Failure(
                         .configuration,
                         "\(node.name) is already running as pid \(pid); "
-                            + "use it, or `quell dev stop --dir \(directory)` first")
+                            + "use it, or `quell dev stop --dir \(directory)` first"
+                    )
                 }
             }
             file = old
@@ -73,9 +74,9 @@ struct DevCluster {
     private func node(index: Int) throws -> ClusterFile.Node {
         let name = "n\(index + 1)"
         let base = basePort + 10 * index
-        let data = "\(directory)/\(name)"
+        let home = "\(directory)/\(name)"
         var command = [
-            try executable(), "serve", "--name", name, "--data", data, "--base-port", "\(base)",
+            try executable(), "serve", "--name", name, "--data", home, "--base-port", "\(base)",
             "--zone", "z\(index + 1)", "--cluster-key", directory + "/keys/cluster.key",
             "--bootstrap", "--voters", name,
         ]
@@ -84,8 +85,17 @@ struct DevCluster {
         }
         func port(_ offset: Int) -> String { "127.0.0.1:\(base + offset)" }
         return ClusterFile.Node(
-            name: name, pid: 0, http: port(0), admin: port(1), resp: port(2), peer: port(3),
-            policy: port(4), socketmap: port(5), directory: data, command: command)
+            name: name,
+            pid: 0,
+            http: port(0),
+            admin: port(1),
+            resp: port(2),
+            peer: port(3),
+            policy: port(4),
+            socketmap: port(5),
+            directory: home,
+            command: command
+        )
     }
 
     private func executable() throws(Failure) -> String {
@@ -108,7 +118,9 @@ struct DevCluster {
             usleep(50_000)
         }
         throw Failure(
-            .internal, "the nodes did not answer \(path) within \(seconds) s; see \(directory)/*.log")
+            .internal,
+            "the nodes did not answer \(path) within \(seconds) s; see \(directory)/*.log"
+        )
     }
 
     private func isOK(_ node: ClusterFile.Node, _ path: String) -> Bool {
@@ -124,7 +136,9 @@ struct DevCluster {
         let lines = String(decoding: log, as: UTF8.self).split(separator: "\n")
         let reason = lines.last { $0.hasPrefix("quell: ") }?.dropFirst(7) ?? "see \(logPath(node))"
         return Failure(
-            code == 78 ? .configuration : .internal, "\(node.name) exited with \(code): \(reason)")
+            code == 78 ? .configuration : .internal,
+            "\(node.name) exited with \(code): \(reason)"
+        )
     }
 
     /// Creates the demo tenant and its API key.
@@ -143,14 +157,18 @@ struct DevCluster {
         }
         _ = try admin.addStream(tenant: "demo", name: "marketing", streamClass: "marketing")
         _ = try admin.addStream(
-            tenant: "demo", name: "transactional", streamClass: "transactional")
+            tenant: "demo",
+            name: "transactional",
+            streamClass: "transactional"
+        )
         for (stream, topic) in [
             ("marketing", "news"), ("marketing", "offers"), ("transactional", "receipts"),
         ] {
             _ = try admin.addTopic(tenant: "demo", stream: stream, name: topic)
         }
         let scopes = ["check", "suppress", "consent", "import", "export", "link"]
-        // A crash between this call and writing cluster.json loses the key text; a fresh name works.
+        // A crash between this call and writing cluster.json loses the key text; a fresh name
+        // works.
         let name = "dev-\(UInt32.random(in: 0...UInt32.max))"
         return try admin.addKey(tenant: "demo", name: name, scopes: scopes).key
     }
@@ -162,7 +180,10 @@ struct DevCluster {
         do {
             var client = try QuellClient(address: node.http, key: file.apiKey)
             let links = try client.links(
-                stream: "marketing", topic: "news", addresses: ["ada@example.com"])
+                stream: "marketing",
+                topic: "news",
+                addresses: ["ada@example.com"]
+            )
             if let link = links.rows.first {
                 print("Open this link as ada@example.com would:\n  \(link.url)\n")
             }
@@ -173,7 +194,9 @@ struct DevCluster {
         print("Ask whether news may be sent to her, before and after:")
         print("  \(quell) check ada@example.com \(options)\n")
         if !isMailReady {
-            print("Links in real mail need https: pass --public-url https://unsubscribe.example.com")
+            print(
+                "Links in real mail need https: pass --public-url https://unsubscribe.example.com"
+            )
         }
         fflush(nil)
     }
@@ -217,15 +240,18 @@ struct DevCluster {
     private func makeDirectory(_ path: String) throws(Failure) {
         do {
             try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: true,
-                attributes: [.posixPermissions: 0o700])
+                atPath: path,
+                withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o700]
+            )
         } catch {
             throw Failure(.configuration, "\(path): cannot be created; choose another --dir")
         }
     }
 
     static func absolute(_ path: String) -> String {
-        let full = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+        let full =
+            path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
         return (full as NSString).standardizingPath
     }
 }

@@ -8,22 +8,23 @@ struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run one node in the foreground.",
         discussion: """
-            Every option is also a key of the YAML file and a variable: --base-port is base_port and \
-            QUELL_BASE_PORT. Flags beat the environment, the environment beats the file.
+            Every option is also a key of the YAML file and a variable: --base-port is base_port \
+            and QUELL_BASE_PORT. Flags beat the environment, the environment beats the file.
 
             EXAMPLE: the first node of a new cluster
               quell init keys
               quell serve --bootstrap --name n1 --data /var/lib/quell --cluster-key keys/cluster.key
 
             SIGTERM finishes what is in flight, checkpoints and exits 0.
-            """)
+            """
+    )
 
     @Option(name: .long, help: "YAML file; quell.example.yaml explains every key.")
     var config: String?
     @Option(name: .long, help: "The node's name. (default: n1)")
     var name: String?
-    @Option(name: .long, help: "Data directory. (default: quell-data)")
-    var data: String?
+    @Option(name: .customLong("data"), help: "Data directory. (default: quell-data)")
+    var directory: String?
     @Option(name: .long, help: "Public HTTP port; the other ports follow it. (default: 8100)")
     var basePort: String?
     @Option(name: .long, help: "Address that listeners bind. (default: 127.0.0.1)")
@@ -65,7 +66,10 @@ struct Serve: ParsableCommand {
         let config: Config
         do {
             config = try Config(
-                file: self.config, environment: ProcessInfo.processInfo.environment, flags: flags)
+                file: self.config,
+                environment: ProcessInfo.processInfo.environment,
+                flags: flags
+            )
         } catch { throw Failure(.configuration, error.description) }
         do {
             try Node.run(config)
@@ -79,7 +83,7 @@ struct Serve: ParsableCommand {
 
     private var flags: [ConfigKey: String] {
         let given: [(ConfigKey, String?)] = [
-            (.name, name), (.data, data), (.basePort, basePort), (.listen, listen),
+            (.name, name), (.data, directory), (.basePort, basePort), (.listen, listen),
             (.advertise, advertise), (.insecureListen, insecureListen ? "true" : nil),
             (.zone, zone), (.region, region), (.join, join),
             (.bootstrap, bootstrap ? "true" : nil), (.voters, voters), (.clusterKey, clusterKey),
@@ -88,6 +92,7 @@ struct Serve: ParsableCommand {
             (.policy, policy), (.publicURL, publicURL), (.logLevel, logLevel),
         ]
         return Dictionary(
-            uniqueKeysWithValues: given.compactMap { key, value in value.map { (key, $0) } })
+            uniqueKeysWithValues: given.compactMap { key, value in value.map { (key, $0) } }
+        )
     }
 }

@@ -1,7 +1,7 @@
 // Starting and stopping node processes that outlive the command that started them.
 //
-// A node gets its own process session, stdin from /dev/null, a log file for its output and none of the
-// caller's descriptors: a shell that waits for its pipes to close must not wait for the node.
+// A node gets its own process session, stdin from /dev/null, a log file for its output and none of
+// the caller's descriptors: a shell that waits for its pipes to close must not wait for the node.
 
 import Foundation
 import Glibc
@@ -31,13 +31,21 @@ enum Spawn {
         var arguments = unsafe command.map { unsafe strdup($0) }
         unsafe arguments.append(nil)
         var environment: [UnsafeMutablePointer<CChar>?] = unsafe [nil]
-        defer { for unsafe argument in unsafe arguments { unsafe free(argument) } }
+        defer { for unsafeargument in unsafe arguments { unsafe free(argument) } }
         var pid: pid_t = 0
         let code = unsafe posix_spawn(
-            &pid, command[0], &actions, &attributes, &arguments, &environment)
+            &pid,
+            command[0],
+            &actions,
+            &attributes,
+            &arguments,
+            &environment
+        )
         guard code == 0 else {
             throw Failure(
-                .internal, "\(command[0]) cannot be started: \(unsafe String(cString: strerror(code)))")
+                .internal,
+                "\(command[0]) cannot be started: \(unsafe String(cString: strerror(code)))"
+            )
         }
         return pid
     }

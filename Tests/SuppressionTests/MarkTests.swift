@@ -1,5 +1,5 @@
-// The merge laws of DESIGN 4 on random triples, and S1 as a property: nothing but a consent that names
-// a dot ends it.
+// The merge laws of DESIGN 4 on random triples, and S1 as a property: nothing but a consent that
+// names a dot ends it.
 
 import Suppression
 import Testing
@@ -35,7 +35,8 @@ func suppression(_ dot: Dot) -> SuppressingDot {
         time: HybridTime(raw: dot.sequence << 16 | dot.origin.node.raw),
         source: .api,
         evidence: dot.sequence,
-        expiresSeconds: dot.sequence % 5 == 4 ? 1_000 + dot.sequence : 0)
+        expiresSeconds: dot.sequence % 5 == 4 ? 1_000 + dot.sequence : 0
+    )
 }
 
 func randomMark(_ rng: inout SplitMix) -> Mark {
@@ -124,7 +125,11 @@ func bytes(_ mark: Mark) -> [UInt8] {
     @Test("expiry ends its own dot alone, and only after the slack")
     func expiry() {
         let ends = SuppressingDot(
-            dot: dot(1, 1), time: HybridTime(raw: 0), source: .api, expiresSeconds: 100)
+            dot: dot(1, 1),
+            time: HybridTime(raw: 0),
+            source: .api,
+            expiresSeconds: 100
+        )
         #expect(Mark(ends).isSuppressed(atSeconds: 159))
         #expect(!Mark(ends).isSuppressed(atSeconds: 160))
         #expect(merged(Mark(ends), Mark(suppression(dot(2, 1)))).isSuppressed(atSeconds: 999_999))
@@ -145,7 +150,8 @@ func bytes(_ mark: Mark) -> [UInt8] {
         var key: [UInt8] = []
         MarkKey(
             person: Person(tenant: TenantID(raw: 7), recipient: Recipient(high: 1, low: 2)),
-            scope: .tenant, reason: .unsubscribe
+            scope: .tenant,
+            reason: .unsubscribe
         ).encode(into: &key)
         for _ in 0..<300 {
             let mark = randomMark(&rng)
