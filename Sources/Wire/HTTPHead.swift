@@ -3,7 +3,7 @@
 // The set is fixed because it is the whole set: what no part of Quell reads is checked for framing
 // and then forgotten. Read one with `bytes.extracting(head.path.range)`.
 
-/// One request, as places in the bytes of its connection; 104 bytes, no reference.
+/// One request, as places in the bytes of its connection; 96 bytes, no reference.
 public struct RequestHead: Sendable {
     /// What is to be done.
     public var method = HTTPMethod.other

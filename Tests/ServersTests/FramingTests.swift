@@ -131,6 +131,30 @@ private func describe(_ head: RequestHead, _ input: [UInt8]) -> String {
         #expect(read(story, cuts: Array(0..<count)) == whole, "cut everywhere")
     }
 
+    @Test("a body in one-byte chunks takes no more memory than the body")
+    func chunkMemory() {
+        var framing = HTTPFraming()
+        let head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+        var input = Array(head.utf8)
+        #expect(framing.advance(&input) == .head)
+        #expect(framing.allow(bodyBytes: 10_000) == .more)
+        var most = 0
+        for _ in 0..<10_000 {
+            input += Array("1;x\r\na\r\n".utf8)
+            let step = framing.advance(&input)
+            if case .refused(let refusal) = step { #expect(refusal == .chunkExtensions) }
+            guard step == .more else { break }
+            most = max(most, input.count - head.utf8.count - framing.bodyBytes)
+        }
+        #expect(most == 0)
+        #expect(framing.bodyBytes > 100)
+    }
+
+    @Test("a head is as small as it says")
+    func headSize() {
+        #expect(MemoryLayout<RequestHead>.size <= 96)
+    }
+
     @Test("refusals do not depend on packets either")
     func cutRefusals() {
         for row in refusals {
