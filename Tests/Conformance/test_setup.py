@@ -1,4 +1,4 @@
-"""DESIGN 10.1, the first sentence: set-up asks nothing, and `make test` cannot be green by accident."""
+"""DESIGN 10.1, first sentence: set-up asks nothing, `make test` is never green by accident."""
 
 import os
 import shlex
