@@ -13,6 +13,9 @@ let strict: [SwiftSetting] = [
 
 let package = Package(
     name: "quell",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-crypto.git", exact: "4.5.2")
+    ],
     targets: [
         .systemLibrary(name: "CUV", path: "Runtime/CUV", providers: [.apt(["libuv1-dev"])]),
         .systemLibrary(name: "CLMDB", providers: [.apt(["liblmdb-dev"])]),
@@ -21,7 +24,55 @@ let package = Package(
         .systemLibrary(name: "CDigest", providers: [.apt(["libssl-dev"])]),
         .target(name: "CLLHTTP", path: "Runtime/CLLHTTP"),
         .target(name: "Suppression", swiftSettings: strict),
+        .target(name: "Cluster", dependencies: ["Suppression"], swiftSettings: strict),
+        .target(
+            name: "Address", dependencies: ["Suppression", "CUnicode", "CDigest"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "AddressTests",
+            dependencies: [
+                "Address", "Suppression", .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "Token",
+            dependencies: ["Suppression", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TokenTests", dependencies: ["Token", "Suppression"], swiftSettings: strict),
+        .target(name: "FunctionKit", dependencies: ["Suppression"], swiftSettings: strict),
+        .testTarget(
+            name: "FunctionKitTests", dependencies: ["FunctionKit", "Suppression"],
+            swiftSettings: strict),
+        .target(
+            name: "UnsubscribeFunction", dependencies: ["FunctionKit", "Suppression"],
+            path: "Functions/unsubscribe/Sources", swiftSettings: strict),
+        .target(
+            name: "CheckFunction", dependencies: ["FunctionKit", "Suppression"],
+            path: "Functions/check/Sources", swiftSettings: strict),
+        .testTarget(
+            name: "FunctionTests",
+            dependencies: ["CheckFunction", "FunctionKit", "Suppression", "UnsubscribeFunction"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ClusterTests", dependencies: ["Cluster", "Suppression"],
+            swiftSettings: strict),
+        .target(
+            name: "Wire", dependencies: ["Suppression"], swiftSettings: strict),
+        .target(
+            name: "EventLoop", dependencies: ["CUV"], path: "Runtime/EventLoop",
+            swiftSettings: strict),
+        .target(
+            name: "Servers", dependencies: ["EventLoop", "Wire", "Suppression", "CLLHTTP"],
+            path: "Runtime/Servers", swiftSettings: strict),
+        .testTarget(
+            name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: strict),
+        .testTarget(
+            name: "ServersTests", dependencies: ["Servers", "EventLoop", "Wire"],
+            swiftSettings: strict),
         .testTarget(
             name: "SuppressionTests", dependencies: ["Suppression"], swiftSettings: strict),
+        .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
+        .testTarget(name: "TidyTests", swiftSettings: strict),
     ]
 )

@@ -1,0 +1,164 @@
+// The acknowledgment gate: the only place that says "yes, it is durable".
+//
+//     minted ──► waiting ──► majority of slots hold all of its dots ──► acknowledge(quorum)
+//                  │
+//                  └─ deadline ─► available: held here, and by one more node if any can be reached
+//                                             ──► acknowledge(local)
+//                                 otherwise   ──► refuse(notDurable); the write itself stays
+//
+// A receipt means "committed in that node's own log" (DESIGN 5). It counts once per slot, only from
+// the node id and epoch that the slot binds, only under the generation that is in force. The answer
+// for a ticket is given exactly once.
+
+public import Suppression
+
+/// Decides which writes may be acknowledged.
+public struct AckGate: Sendable {
+    private struct Waiting {
+        let ticket: Ticket
+        let dots: DotRange
+        let policy: Policy
+        let deadlineNanos: UInt64
+    }
+
+    private let own: Origin
+    private var voters: VoterSet
+    /// What each slot has said to hold, in the order of the slots.
+    private var heldBySlot: [HeldSet]
+    /// What this node itself holds; a slot's entry as well where this node is a voter.
+    private var heldHere: HeldSet
+    /// What nodes that are no voters have said to hold.
+    private var heldElsewhere = HeldSet()
+    private var waiting: [Waiting] = []
+    private var isLatched = false
+
+    /// Begins with what the own log held at the start, after its replay.
+    public init(own: Origin, voters: VoterSet, held: HeldSet) {
+        self.own = own
+        self.voters = voters
+        heldHere = held
+        heldBySlot = Array(repeating: HeldSet(), count: voters.slots.count)
+        if let slot = voters.slot(of: own) { heldBySlot[slot] = held }
+    }
+
+    /// Writes without an answer yet.
+    public var waitingCount: Int { waiting.count }
+
+    /// Whether one more write may wait.
+    public var hasRoom: Bool { waiting.count < Limits.waitingWritesCount }
+
+    /// What this node's own log holds, committed.
+    public var held: HeldSet { heldHere }
+
+    /// A caller waits for these dots.
+    public mutating func wait(
+        _ ticket: Ticket,
+        for dots: DotRange,
+        policy: Policy,
+        now: Instant,
+        into effects: inout [Effect]
+    ) {
+        if isLatched { return effects.append(.refuse(ticket, .failed)) }
+        if isDurable(dots) { return effects.append(.acknowledge(ticket, .quorum, dots)) }
+        waiting.append(
+            Waiting(
+                ticket: ticket,
+                dots: dots,
+                policy: policy,
+                deadlineNanos: now.bootNanos + Limits.acknowledgeDeadlineNanos
+            )
+        )
+    }
+
+    /// A node says that it has committed these writes.
+    ///
+    /// - Parameter generation: the voters generation that the node has persisted; another than ours
+    ///   counts for no slot.
+    public mutating func stored(
+        _ interval: SequenceInterval,
+        of origin: Origin,
+        by node: Origin,
+        generation: UInt64,
+        into effects: inout [Effect]
+    ) {
+        if node == own { heldHere.insert(interval, of: origin) }
+        if generation == voters.generation, let slot = voters.slot(of: node) {
+            heldBySlot[slot].insert(interval, of: origin)
+        } else if node != own {
+            heldElsewhere.insert(interval, of: origin)
+        }
+        guard !isLatched else { return }
+        answer(&effects) { gate, one in
+            gate.isDurable(one.dots) ? .acknowledge(one.ticket, .quorum, one.dots) : nil
+        }
+    }
+
+    /// Time went by: what is past its deadline gets its answer.
+    ///
+    /// - Parameter isAlone: no other node can be reached.
+    public mutating func tick(now: Instant, isAlone: Bool, into effects: inout [Effect]) {
+        answer(&effects) { gate, one in
+            guard now.bootNanos >= one.deadlineNanos else { return nil }
+            let safe = gate.isHeldHere(one.dots) && (isAlone || gate.isHeldByAnother(one.dots))
+            return one.policy == .available && safe
+                ? .acknowledge(one.ticket, .local, one.dots) : .refuse(one.ticket, .notDurable)
+        }
+    }
+
+    /// Our own log could not take these dots; whoever waits for one of them is told.
+    public mutating func refused(_ dots: DotRange, into effects: inout [Effect]) {
+        answer(&effects) { _, one in
+            let apart =
+                one.dots.origin != dots.origin || one.dots.interval.last < dots.interval.first
+                || dots.interval.last < one.dots.interval.first
+            return apart ? nil : .refuse(one.ticket, .full)
+        }
+    }
+
+    /// Our disk failed: nothing is acknowledged again, whoever holds it.
+    public mutating func latch(into effects: inout [Effect]) {
+        isLatched = true
+        answer(&effects) { _, one in .refuse(one.ticket, .failed) }
+    }
+
+    private func isDurable(_ dots: DotRange) -> Bool {
+        var mask = SlotMask()
+        for slot in heldBySlot.indices where heldBySlot[slot].contains(dots) { mask.insert(slot) }
+        return voters.isQuorum(mask)
+    }
+
+    private func isHeldHere(_ dots: DotRange) -> Bool { heldHere.contains(dots) }
+
+    private func isHeldByAnother(_ dots: DotRange) -> Bool {
+        if heldElsewhere.contains(dots) { return true }
+        let mine = voters.slot(of: own)
+        return heldBySlot.indices.contains { $0 != mine && heldBySlot[$0].contains(dots) }
+    }
+
+    /// Answers every waiting write for which `effect` gives one, in the order of arrival.
+    private mutating func answer(
+        _ effects: inout [Effect],
+        _ effect: (borrowing AckGate, Waiting) -> Effect?
+    ) {
+        var kept = 0
+        for i in waiting.indices {
+            if let effect = effect(self, waiting[i]) {
+                effects.append(effect)
+            } else {
+                waiting.swapAt(kept, i)
+                kept += 1
+            }
+        }
+        waiting.removeSubrange(kept...)
+    }
+}
+
+extension HeldSet {
+    /// Whether all of these dots are held.
+    public func contains(_ dots: DotRange) -> Bool {
+        guard let entry = entries.first(where: { $0.origin == dots.origin }) else { return false }
+        return entry.intervals.contains {
+            $0.first <= dots.interval.first && dots.interval.last <= $0.last
+        }
+    }
+}

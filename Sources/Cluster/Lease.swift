@@ -1,0 +1,85 @@
+// The lease: why `allow` can be trusted.
+//
+// A voter that answers a nonce says "this is all that I had committed when I answered". Once this
+// node shows all of it to its checks, every write that was durable on that voter before the nonce
+// was sent is visible here. From a majority of slots the *oldest* of their send times is what the
+// node can vouch for: any write durable before it sits on a majority, two majorities share a slot,
+// so some confirmation contained it (S2). Time is CLOCK_BOOTTIME, which also counts while a machine
+// sleeps.
+
+public import Suppression
+
+/// Proof of freshness, as of a moment.
+public struct Lease: Equatable, Sendable {
+    /// Everything durable before this moment (CLOCK_BOOTTIME, nanoseconds) is shown; nil: no proof.
+    public let asOfNanos: UInt64?
+    /// The voters generation that the confirmations were given under.
+    public let generation: UInt64
+
+    /// Vouches for everything before a moment.
+    public init(asOfNanos: UInt64, generation: UInt64) {
+        self.asOfNanos = asOfNanos
+        self.generation = generation
+    }
+
+    private init() {
+        asOfNanos = nil
+        generation = 0
+    }
+
+    /// Proves nothing.
+    public static let void = Lease()
+
+    /// Age of the proof; nil when there is none.
+    public func stalenessNanos(now bootNanos: UInt64) -> UInt64? {
+        guard let asOfNanos else { return nil }
+        return bootNanos > asOfNanos ? bootNanos - asOfNanos : 0
+    }
+
+    /// Whether `allow` may be answered now.
+    ///
+    /// - Parameters:
+    ///   - bootNanos: read after the last byte of the request arrived.
+    ///   - boundNanos: S, the staleness bound.
+    public func permitsAllow(now bootNanos: UInt64, boundNanos: UInt64) -> Bool {
+        guard let age = stalenessNanos(now: bootNanos) else { return false }
+        return age <= boundNanos
+    }
+}
+
+/// Collects confirmations and says what this node can vouch for.
+public struct Freshness: Sendable {
+    private var voters: VoterSet
+    /// Per slot, the send time of the newest nonce whose answer is wholly shown; nil for none.
+    private var confirmedNanos: [UInt64?]
+
+    /// Begins with nothing confirmed.
+    public init(voters: VoterSet) {
+        self.voters = voters
+        confirmedNanos = Array(repeating: nil, count: voters.slots.count)
+    }
+
+    /// A voter's answer to a nonce is wholly shown here.
+    ///
+    /// - Parameters:
+    ///   - voter: who answered, in which life.
+    ///   - generation: under which it answered; another than ours counts for nothing.
+    ///   - sentNanos: when the nonce left this node.
+    public mutating func confirmed(by voter: Origin, generation: UInt64, sentNanos: UInt64) {
+        guard generation == voters.generation, let slot = voters.slot(of: voter) else { return }
+        confirmedNanos[slot] = max(confirmedNanos[slot] ?? 0, sentNanos)
+    }
+
+    /// Forgets every confirmation: after a restore, an epoch change, a new generation.
+    public mutating func adopt(_ voters: VoterSet) { self = Freshness(voters: voters) }
+
+    /// The best lease that the confirmations allow: the oldest send time of the freshest majority.
+    public var lease: Lease {
+        let times = confirmedNanos.compactMap { $0 }.sorted(by: >)
+        guard !voters.slots.isEmpty, times.count >= voters.majority else { return .void }
+        return Lease(
+            asOfNanos: times[voters.majority - 1],
+            generation: voters.generation
+        )
+    }
+}
