@@ -57,7 +57,22 @@ let package = Package(
         .testTarget(
             name: "ClusterTests", dependencies: ["Cluster", "Suppression"],
             swiftSettings: strict),
+        .target(
+            name: "Wire", dependencies: ["Suppression"], swiftSettings: strict),
+        .target(
+            name: "EventLoop", dependencies: ["CUV"], path: "Runtime/EventLoop",
+            swiftSettings: strict),
+        .target(
+            name: "Servers", dependencies: ["EventLoop", "Wire", "Suppression", "CLLHTTP"],
+            path: "Runtime/Servers", swiftSettings: strict),
+        .testTarget(
+            name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: strict),
+        .testTarget(
+            name: "ServersTests", dependencies: ["Servers", "EventLoop", "Wire"],
+            swiftSettings: strict),
         .testTarget(
             name: "SuppressionTests", dependencies: ["Suppression"], swiftSettings: strict),
+        .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
+        .testTarget(name: "TidyTests", swiftSettings: strict),
     ]
 )

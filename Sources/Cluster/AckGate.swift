@@ -6,9 +6,9 @@
 //                                             ──► acknowledge(local)
 //                                 otherwise   ──► refuse(notDurable); the write itself stays
 //
-// A receipt means "committed in that node's own log" (DESIGN 5). It counts once per slot, only from the
-// node id and epoch that the slot binds, only under the generation that is in force. The answer for a
-// ticket is given exactly once.
+// A receipt means "committed in that node's own log" (DESIGN 5). It counts once per slot, only from
+// the node id and epoch that the slot binds, only under the generation that is in force. The answer
+// for a ticket is given exactly once.
 
 public import Suppression
 
@@ -62,8 +62,12 @@ public struct AckGate: Sendable {
         if isDurable(dots) { return effects.append(.acknowledge(ticket, .quorum, dots)) }
         waiting.append(
             Waiting(
-                ticket: ticket, dots: dots, policy: policy,
-                deadlineNanos: now.bootNanos + Limits.acknowledgeDeadlineNanos))
+                ticket: ticket,
+                dots: dots,
+                policy: policy,
+                deadlineNanos: now.bootNanos + Limits.acknowledgeDeadlineNanos
+            )
+        )
     }
 
     /// A node says that it has committed these writes.

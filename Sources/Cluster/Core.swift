@@ -2,10 +2,11 @@
 //
 //     step(event, now) ──► effects, in order:  persist  show  vouch  acknowledge / refuse  halt
 //
-// It mints dots and times, remembers idempotency keys, hands changes to the log, shows them once they
-// are committed, and only then lets the gate answer. The order show -> vouch -> acknowledge inside one
-// buffer is the rule of DESIGN 3: first the marks, then the lease that vouches for them, both before the
-// acknowledgment leaves. No clock, no random, no socket, no disk: a seed and a list of events replay it.
+// It mints dots and times, remembers idempotency keys, hands changes to the log, shows them once
+// they are committed, and only then lets the gate answer. The order show -> vouch -> acknowledge
+// inside one buffer is the rule of DESIGN 3: first the marks, then the lease that vouches for them,
+// both before the acknowledgment leaves. No clock, no random, no socket, no disk: a seed and a list
+// of events replay it.
 
 public import Suppression
 
@@ -19,13 +20,23 @@ public struct Boot: Sendable {
     public let held: HeldSet
     /// 1 + max(last log key, watermark).
     public let nextLocalSequence: UInt64
+    /// The directory was restored or damaged: this life is a learner and confirms nothing (DESIGN
+    /// 6).
+    public let isRestored: Bool
 
     /// Puts the facts together.
-    public init(own: Origin, voters: VoterSet, held: HeldSet, nextLocalSequence: UInt64) {
+    public init(
+        own: Origin,
+        voters: VoterSet,
+        held: HeldSet,
+        nextLocalSequence: UInt64,
+        isRestored: Bool = false
+    ) {
         self.own = own
         self.voters = voters
         self.held = held
         self.nextLocalSequence = nextLocalSequence
+        self.isRestored = isRestored
     }
 }
 
@@ -43,6 +54,7 @@ public struct Core: Sendable {
 
     private let own: Origin
     private let voters: VoterSet
+    private let isRestored: Bool
     private var gate: AckGate
     private var freshness: Freshness
     private var nextLocalSequence: UInt64
@@ -58,6 +70,7 @@ public struct Core: Sendable {
     public init(_ boot: Boot) {
         own = boot.own
         voters = boot.voters
+        isRestored = boot.isRestored
         gate = AckGate(own: boot.own, voters: boot.voters, held: boot.held)
         freshness = Freshness(voters: boot.voters)
         nextLocalSequence = boot.nextLocalSequence
@@ -106,10 +119,15 @@ public struct Core: Sendable {
                 return effects.append(.refuse(request.ticket, .otherBody))
             }
             if !request.covered {
-                // The caller repeats itself: the dot it already has is driven again, none is minted.
+                // The caller repeats itself: the dot it already has is driven again, none is
+                // minted.
                 return gate.wait(
-                    request.ticket, for: known.dots, policy: request.policy, now: now,
-                    into: &effects)
+                    request.ticket,
+                    for: known.dots,
+                    policy: request.policy,
+                    now: now,
+                    into: &effects
+                )
             }
         }
         guard request.drafts.allSatisfy(isObserved) else {
@@ -141,8 +159,11 @@ public struct Core: Sendable {
         for (n, draft) in request.drafts.enumerated() {
             lastTime = lastTime.next(wallMillis: now.wallMillis)
             let change = Change(
-                dot: dots.dot(n), time: lastTime, request: request.stamp,
-                body: body(of: draft, dot: dots.dot(n)))
+                dot: dots.dot(n),
+                time: lastTime,
+                request: request.stamp,
+                body: body(of: draft, dot: dots.dot(n))
+            )
             pending.append(Pending(sequence: nextLocalSequence, change: change))
             effects.append(.persist(sequence: nextLocalSequence, change))
             nextLocalSequence += 1
@@ -150,7 +171,8 @@ public struct Core: Sendable {
         if let stamp = request.stamp {
             remembered[stamp.id] = Remembered(
                 request: RememberedRequest(body: stamp.body, dots: dots),
-                localSequence: nextLocalSequence - 1)
+                localSequence: nextLocalSequence - 1
+            )
         }
         return dots
     }
@@ -158,8 +180,12 @@ public struct Core: Sendable {
     private func body(of draft: Draft, dot: Dot) -> Change.Body {
         switch draft {
         case .suppress(let key, let source, let expiresSeconds):
-            let suppression = Suppression(
-                dot: dot, time: lastTime, source: source, expiresSeconds: expiresSeconds)
+            let suppression = SuppressingDot(
+                dot: dot,
+                time: lastTime,
+                source: source,
+                expiresSeconds: expiresSeconds
+            )
             return .suppress(key, suppression)
         case .consent(let key, let covers, let evidence):
             return .consent(key, covers: covers, evidence: evidence)
@@ -174,7 +200,9 @@ public struct Core: Sendable {
             effects.append(.show(sequence: one.sequence, one.change))
         }
         var run = SequenceInterval(
-            first: pending[0].change.dot.sequence, last: pending[0].change.dot.sequence)
+            first: pending[0].change.dot.sequence,
+            last: pending[0].change.dot.sequence
+        )
         var runs: [SequenceInterval] = []
         for one in pending[1..<count] {
             if one.change.dot.sequence == run.last + 1 {
@@ -189,7 +217,12 @@ public struct Core: Sendable {
         pending.removeFirst(count)
         for run in runs {
             gate.stored(
-                run, of: own, by: own, generation: voters.generation, into: &effects)
+                run,
+                of: own,
+                by: own,
+                generation: voters.generation,
+                into: &effects
+            )
         }
     }
 
@@ -209,10 +242,15 @@ public struct Core: Sendable {
 
     private mutating func ticked(now: Instant, into effects: inout [Effect]) {
         guard !hasFailed else { return }
-        // Our own slot: everything that we had committed is shown already, because committed() shows
-        // before it returns. So this moment is a confirmation by ourselves.
-        freshness.confirmed(
-            by: own, generation: voters.generation, sentNanos: now.bootNanos)
+        // Our own slot: everything that we had committed is shown already, because committed()
+        // shows before it returns. So this moment is a confirmation by ourselves.
+        if !isRestored {
+            freshness.confirmed(
+                by: own,
+                generation: voters.generation,
+                sentNanos: now.bootNanos
+            )
+        }
         effects.append(.vouch(freshness.lease))
         gate.tick(now: now, isAlone: true, into: &effects)
     }

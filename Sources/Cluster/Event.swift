@@ -1,7 +1,7 @@
 // What goes into the Core and what comes out: two flat enums.
 //
-// Effects are executed in the order of the buffer. Events are facts in the past tense, effects orders in
-// the imperative; nothing in either holds a class, a closure or a socket.
+// Effects are executed in the order of the buffer. Events are facts in the past tense, effects
+// orders in the imperative; nothing in either holds a class, a closure or a socket.
 
 public import Suppression
 

@@ -1,10 +1,11 @@
 // The lease: why `allow` can be trusted.
 //
-// A voter that answers a nonce says "this is all that I had committed when I answered". Once this node
-// shows all of it to its checks, every write that was durable on that voter before the nonce was sent is
-// visible here. From a majority of slots the *oldest* of their send times is what the node can vouch
-// for: any write durable before it sits on a majority, two majorities share a slot, so some confirmation
-// contained it (S2). Time is CLOCK_BOOTTIME, which also counts while a machine sleeps.
+// A voter that answers a nonce says "this is all that I had committed when I answered". Once this
+// node shows all of it to its checks, every write that was durable on that voter before the nonce
+// was sent is visible here. From a majority of slots the *oldest* of their send times is what the
+// node can vouch for: any write durable before it sits on a majority, two majorities share a slot,
+// so some confirmation contained it (S2). Time is CLOCK_BOOTTIME, which also counts while a machine
+// sleeps.
 
 public import Suppression
 
@@ -77,6 +78,8 @@ public struct Freshness: Sendable {
         let times = confirmedNanos.compactMap { $0 }.sorted(by: >)
         guard !voters.slots.isEmpty, times.count >= voters.majority else { return .void }
         return Lease(
-            asOfNanos: times[voters.majority - 1], generation: voters.generation)
+            asOfNanos: times[voters.majority - 1],
+            generation: voters.generation
+        )
     }
 }

@@ -6,8 +6,8 @@ public enum Limits {
     /// mailbox-provider backends fit; at 30,000 acknowledgments a second it is 0.3 s of work, well
     /// inside the deadline, so a fuller gate could only answer too late.
     public static let waitingWritesCount = 8_192
-    /// Changes that one write may stage: one scope each for a topic, a stream and the tenant, and an
-    /// undo of as many; function effects are bounded below this as well.
+    /// Changes that one write may stage: one scope each for a topic, a stream and the tenant, and
+    /// an undo of as many; function effects are bounded below this as well.
     public static let changesPerWriteCount = 8
     /// Changes handed to the log and not yet known to be committed.
     public static let pendingChangesCount = 16_384

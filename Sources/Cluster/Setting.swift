@@ -1,11 +1,12 @@
-// What registers say: tenants, streams, topics, keys, and the secrets that a cluster keeps for itself.
+// What registers say: tenants, streams, topics, keys, and the secrets that a cluster keeps for
+// itself.
 //
 //     register name                        value, in fields of 16-bit length
 //     tenant/T                             name | sealed pepper
 //     stream/T/S                           name | class u8
 //     topic/T/S/P                          name
 //     key/T/NAME                           hash 32 B | scopes u16
-//     token-key/T/K                        sealed master
+//     token-key/T/K                        created u64 seconds | sealed master
 //     admin/PUBLICKEY                      hash 32 B of the bearer text
 //     cluster/secret                       sealed secret
 //     voters                               generation u64 | count u8 | name node epoch zone ...
@@ -71,7 +72,7 @@ public enum Setting: Equatable, Sendable {
     /// An API key by the hash of its text.
     case key(TenantID, name: String, hash: [UInt8], scopes: KeyScopes)
     /// A master from which link-token keys are derived, sealed under the cluster secret.
-    case tokenKey(TenantID, id: UInt32, sealedMaster: [UInt8])
+    case tokenKey(TenantID, id: UInt32, createdSeconds: UInt64, sealedMaster: [UInt8])
     /// An admin, by public key and by the hash of the bearer text.
     case admin(publicKey: [UInt8], hash: [UInt8])
     /// The cluster secret, sealed under the cluster key.
@@ -89,7 +90,7 @@ public enum Setting: Equatable, Sendable {
             case .topic(let tenant, let stream, let topic, _):
                 "topic/" + hex(tenant.raw) + "/" + hex(stream.raw) + "/" + hex(topic.raw)
             case .key(let tenant, let name, _, _): "key/" + hex(tenant.raw) + "/" + name
-            case .tokenKey(let tenant, let id, _): "token-key/" + hex(tenant.raw) + "/" + hex(id)
+            case .tokenKey(let tenant, let id, _, _): "token-key/" + hex(tenant.raw) + "/" + hex(id)
             case .admin(let publicKey, _): "admin/" + publicKey.map { hex($0) }.joined()
             case .clusterSecret: "cluster/secret"
             case .voters: "voters"
@@ -120,9 +121,10 @@ public enum Setting: Equatable, Sendable {
             out.append(field: Array(name.utf8))
             out.append(field: hash)
             out.append(bigEndian: scopes.rawValue)
-        case .tokenKey(let tenant, let id, let master):
+        case .tokenKey(let tenant, let id, let createdSeconds, let master):
             out.append(bigEndian: tenant.raw)
             out.append(bigEndian: id)
+            out.append(bigEndian: createdSeconds)
             out.append(field: master)
         case .admin(let publicKey, let hash):
             out.append(field: publicKey)
@@ -133,7 +135,8 @@ public enum Setting: Equatable, Sendable {
         return out
     }
 
-    /// Reads a register; nil for a kind that this version does not know, which it keeps all the same.
+    /// Reads a register; nil for a kind that this version does not know, which it keeps all the
+    /// same.
     public init?(_ register: Register) throws(DecodeError) {
         let kind = register.name.prefix { $0 != UInt8(ascii: "/") }
         var cursor = ByteCursor()
@@ -142,7 +145,10 @@ public enum Setting: Equatable, Sendable {
         case "tenant":
             let tenant = TenantID(raw: try cursor.u64(bytes))
             self = .tenant(
-                tenant, name: try cursor.name(bytes), sealedPepper: try cursor.secret(bytes))
+                tenant,
+                name: try cursor.name(bytes),
+                sealedPepper: try cursor.secret(bytes)
+            )
         case "stream":
             let tenant = TenantID(raw: try cursor.u64(bytes))
             let stream = StreamID(raw: try cursor.u32(bytes))
@@ -164,7 +170,13 @@ public enum Setting: Equatable, Sendable {
         case "token-key":
             let tenant = TenantID(raw: try cursor.u64(bytes))
             let id = try cursor.u32(bytes)
-            self = .tokenKey(tenant, id: id, sealedMaster: try cursor.secret(bytes))
+            let created = try cursor.u64(bytes)
+            self = .tokenKey(
+                tenant,
+                id: id,
+                createdSeconds: created,
+                sealedMaster: try cursor.secret(bytes)
+            )
         case "admin":
             let publicKey = try cursor.secret(bytes)
             self = .admin(publicKey: publicKey, hash: try cursor.secret(bytes))

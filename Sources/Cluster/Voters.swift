@@ -1,8 +1,8 @@
 // The voters: the fixed, explicitly changed set whose fsync counts.
 //
-// A voter is a slot, not a name: it binds a name to one node id and a lowest valid epoch (DESIGN 6). A
-// node that comes back empty under its old name is another node, and what it says counts for nothing
-// until a new generation binds it. Majorities are counted over slots, each slot once.
+// A voter is a slot, not a name: it binds a name to one node id and a lowest valid epoch (DESIGN
+// 6). A node that comes back empty under its old name is another node, and what it says counts for
+// nothing until a new generation binds it. Majorities are counted over slots, each slot once.
 
 public import Suppression
 
@@ -67,7 +67,8 @@ public struct VoterSet: Equatable, Sendable {
         slots.firstIndex { $0.node == origin.node && $0.lowestEpoch <= origin.epoch }
     }
 
-    /// Whether these slots make a write durable: a majority, in two zones where the voters span two.
+    /// Whether these slots make a write durable: a majority, in two zones where the voters span
+    /// two.
     public func isQuorum(_ mask: SlotMask) -> Bool {
         guard !slots.isEmpty, mask.count >= majority else { return false }
         let zones = Set(slots.map(\.zone))

@@ -1,13 +1,13 @@
 // A change: one write as it lies in the event log and travels between nodes.
 //
-//     version u8 = 1 | kind u8 | dot 24 B | hlc u64 | request: 0, or 1 | id 16 B | body u64 | then by kind
+//     version u8 = 1 | kind u8 | dot 24 B | hlc u64 | request: 0, or 1 | id 16 B | body u64 | rest
 //     kind 1 suppress   mark key 33 B | source u8 | evidence u64 | expires u64
 //     kind 2 consent    mark key 33 B | count u16 | dots 24 B each | evidence field
 //     kind 3 register   as in Register.swift
 //     other             a newer version's: kept as bytes and forwarded
 //
-// A change is what is made durable; a mark is what all changes of a key add up to. `mark` below is the
-// only place where the one becomes the other.
+// A change is what is made durable; a mark is what all changes of a key add up to. `mark` below is
+// the only place where the one becomes the other.
 
 /// The `Idempotency-Key` of a request, as far as it must travel and be remembered (DESIGN 4).
 public struct RequestStamp: Equatable, Hashable, Sendable {
@@ -28,7 +28,7 @@ public struct Change: Equatable, Sendable {
     /// What the write does.
     public enum Body: Equatable, Sendable {
         /// Suppress a key. The suppression's dot is the change's own.
-        case suppress(MarkKey, Suppression)
+        case suppress(MarkKey, SuppressingDot)
         /// Cover the named dots of a key.
         case consent(MarkKey, covers: [Dot], evidence: [UInt8])
         /// Set a register.
@@ -132,12 +132,13 @@ public struct Change: Equatable, Sendable {
         switch kind {
         case 1:
             let key = try MarkKey(bytes, at: &cursor)
-            let suppression = Suppression(
+            let suppression = SuppressingDot(
                 dot: dot,
                 time: time,
                 source: Source(raw: try cursor.u8(bytes)),
                 evidence: try cursor.u64(bytes),
-                expiresSeconds: try cursor.u64(bytes))
+                expiresSeconds: try cursor.u64(bytes)
+            )
             return .suppress(key, suppression)
         case 2:
             let key = try MarkKey(bytes, at: &cursor)

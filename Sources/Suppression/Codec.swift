@@ -1,8 +1,8 @@
 // Integers to bytes and back, big-endian, so that keys sort on disk as the values do.
 //
-// The reader is an index, not a view: a span cannot be stored without a lifetime, so each call borrows
-// the bytes anew and the index moves. Every read is bounds-checked and refuses instead of trapping,
-// because all of these bytes once lay on a disk or came from a peer.
+// The reader is an index, not a view: a span cannot be stored without a lifetime, so each call
+// borrows the bytes anew and the index moves. Every read is bounds-checked and refuses instead of
+// trapping, because all of these bytes once lay on a disk or came from a peer.
 
 /// Why bytes could not be read back.
 public enum DecodeError: Error, Equatable {

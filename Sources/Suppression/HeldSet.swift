@@ -1,8 +1,9 @@
-// Which writes a node holds: per origin, the intervals of sequence numbers committed in its own log.
+// Which writes a node holds: per origin, the intervals of sequence numbers committed in its own
+// log.
 //
 // Intervals rather than one highest number, because a number can be spent and never reach a disk (a
-// crash between minting and commit), and because a peer may send 7 before 5. "Holds" means committed
-// here (DESIGN 5): whoever inserts must have seen the commit return.
+// crash between minting and commit), and because a peer may send 7 before 5. "Holds" means
+// committed here (DESIGN 5): whoever inserts must have seen the commit return.
 
 /// Closed interval of sequence numbers.
 public struct SequenceInterval: Equatable, Sendable {
@@ -119,7 +120,8 @@ public struct HeldSet: Equatable, Sendable {
                 guard first > 0, first <= last else { throw .malformed }
                 insert(
                     SequenceInterval(first: first, last: last),
-                    of: Origin(node: node, epoch: epoch))
+                    of: Origin(node: node, epoch: epoch)
+                )
             }
         }
     }
@@ -143,7 +145,8 @@ extension [SequenceInterval] {
             } else {
                 joined = SequenceInterval(
                     first: Swift.min(joined.first, interval.first),
-                    last: Swift.max(joined.last, interval.last))
+                    last: Swift.max(joined.last, interval.last)
+                )
             }
         }
         let at = kept.firstIndex { $0.first > joined.last } ?? kept.count

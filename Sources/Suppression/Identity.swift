@@ -1,8 +1,9 @@
 // Who and where: the fixed-size names that every other part speaks.
 //
-// A recipient is never an address here, only the first 16 bytes of an HMAC under the tenant's pepper
-// (DESIGN 2), so nothing below this line can leak one. Names of tenants, streams and topics are hashed
-// into ids once (DESIGN 8), which is why two sides of a partition that create the same topic agree.
+// A recipient is never an address here, only the first 16 bytes of an HMAC under the tenant's
+// pepper (DESIGN 2), so nothing below this line can leak one. Names of tenants, streams and topics
+// are hashed into ids once (DESIGN 8), which is why two sides of a partition that create the same
+// topic agree.
 
 /// A legal sender: the unit of hard isolation (own pepper, keys, quotas).
 public struct TenantID: Hashable, Comparable, Sendable {
@@ -73,8 +74,8 @@ public struct Scope: Hashable, Comparable, Sendable {
 
 /// The 16-byte keyed digest that stands for one person at one tenant.
 ///
-/// HMAC-SHA-256(tenant pepper, "c1" | canonical address), first 16 bytes: accidental collision among
-/// 10^9 people has odds near 1.5e-21.
+/// HMAC-SHA-256(tenant pepper, "c1" | canonical address), first 16 bytes: accidental collision
+/// among 10^9 people has odds near 1.5e-21.
 public struct Recipient: Hashable, Comparable, Sendable {
     /// Bytes 0 to 7, big-endian.
     public let high: UInt64
@@ -93,7 +94,8 @@ public struct Recipient: Hashable, Comparable, Sendable {
     }
 }
 
-/// A person at a tenant: the prefix that all marks of one recipient share, so one seek reads them all.
+/// A person at a tenant: the prefix that all marks of one recipient share, so one seek reads them
+/// all.
 public struct Person: Hashable, Comparable, Sendable {
     /// The legal sender.
     public let tenant: TenantID

@@ -2,8 +2,9 @@
 
 /// Bounds of the vocabulary itself; both disk and wire rely on them.
 public enum Limits {
-    /// Origins that one mark may name: each life of each node that wrote this very key. A key written
-    /// by 32 nodes over 16 restarts each is far beyond any real one; past it a decoder calls damage.
+    /// Origins that one mark may name: each life of each node that wrote this very key. A key
+    /// written by 32 nodes over 16 restarts each is far beyond any real one; past it a decoder
+    /// calls damage.
     public static let markOriginsCount = 512
     /// Bytes of a change on disk or wire: the largest is a register whose value is a function's
     /// manifest (16 KiB); a consent's evidence and dots stay far below.

@@ -7,14 +7,15 @@
 //
 //     suppressed  <=>  some origin has U > C
 //
-// Merge is the pointwise maximum of both maps; an entry of U at or below C is dropped (the canonical
-// form). Maximum commutes, associates and is idempotent, so nodes that have seen the same writes in any
-// order hold equal bytes. A consent covers only what it names: an opt-out that happened elsewhere at the
-// same time has a dot above C and stays (DESIGN 4, S1). This is an observed-remove register; compare
-// Shapiro et al., "A comprehensive study of CRDTs" (2011), section 3.3.5.
+// Merge is the pointwise maximum of both maps; an entry of U at or below C is dropped (the
+// canonical form). Maximum commutes, associates and is idempotent, so nodes that have seen the same
+// writes in any order hold equal bytes. A consent covers only what it names: an opt-out that
+// happened elsewhere at the same time has a dot above C and stays (DESIGN 4, S1). This is an
+// observed-remove register; compare Shapiro et al., "A comprehensive study of CRDTs" (2011),
+// section 3.3.5.
 
 /// One surviving dot that suppresses, with what people want to know about it.
-public struct Suppression: Equatable, Sendable {
+public struct SuppressingDot: Equatable, Sendable {
     /// The write.
     public let dot: Dot
     /// 1 for the layout below; any other kind is a newer version's, kept in `opaque` and obeyed.
@@ -27,8 +28,9 @@ public struct Suppression: Equatable, Sendable {
     public let evidence: UInt64
     /// Seconds since 1970 after which this dot alone no longer suppresses; 0 for never.
     ///
-    /// A later dot of the same origin replaces this one in U, so whoever mints must not shorten: the
-    /// new dot expires no sooner than the origin's own live dot of the key, and never if that never does.
+    /// A later dot of the same origin replaces this one in U, so whoever mints must not shorten:
+    /// the new dot expires no sooner than the origin's own live dot of the key, and never if that
+    /// never does.
     public let expiresSeconds: UInt64
     /// The bytes of a kind that this version does not know; empty for kind 1.
     public let opaque: [UInt8]
@@ -45,7 +47,7 @@ public struct Suppression: Equatable, Sendable {
         expiresSeconds: UInt64 = 0
     ) {
         self.dot = dot
-        kind = Suppression.currentKind
+        kind = SuppressingDot.currentKind
         self.time = time
         self.source = source
         self.evidence = evidence
@@ -55,7 +57,7 @@ public struct Suppression: Equatable, Sendable {
 
     /// A suppression of a newer kind, carried as bytes.
     public init(dot: Dot, kind: UInt8, opaque: [UInt8]) {
-        precondition(kind != Suppression.currentKind)
+        precondition(kind != SuppressingDot.currentKind)
         self.dot = dot
         self.kind = kind
         time = HybridTime(raw: 0)
@@ -74,7 +76,7 @@ public struct Suppression: Equatable, Sendable {
 /// The replicated state of one key.
 public struct Mark: Equatable, Sendable {
     /// U: at most one entry an origin, its highest, ordered by origin, none at or below C.
-    public private(set) var suppressions: [Suppression]
+    public private(set) var suppressions: [SuppressingDot]
     /// C: at most one entry an origin, its highest, ordered by origin.
     public private(set) var covered: [Dot]
 
@@ -85,7 +87,7 @@ public struct Mark: Equatable, Sendable {
     }
 
     /// The mark that one suppression makes.
-    public init(_ suppression: Suppression) {
+    public init(_ suppression: SuppressingDot) {
         suppressions = [suppression]
         covered = []
     }
@@ -127,7 +129,7 @@ public struct Mark: Equatable, Sendable {
         for dot in other.covered { cover(dot) }
     }
 
-    private mutating func add(_ suppression: Suppression) {
+    private mutating func add(_ suppression: SuppressingDot) {
         if covers(suppression.dot) { return }
         let origin = suppression.dot.origin
         let at = suppressions.firstIndex { $0.dot.origin >= origin } ?? suppressions.count

@@ -5,9 +5,9 @@
 //     payload of kind 1   hlc u64 | source u8 | evidence u64 | expires u64
 //     C entry  node u64 | epoch u64 | seq u64
 //
-// Both lists are sorted by origin, so equal marks are equal bytes and sketches may hash them. On disk a
-// checksum over key and value follows (`sealed`): LMDB has none of its own, and a value that moved to
-// another key must not pass.
+// Both lists are sorted by origin, so equal marks are equal bytes and sketches may hash them. On
+// disk a checksum over key and value follows (`sealed`): LMDB has none of its own, and a value that
+// moved to another key must not pass.
 
 extension Mark {
     static let version: UInt8 = 1
@@ -37,7 +37,7 @@ extension Mark {
         else { throw .malformed }
         var entries = Mark()
         for _ in 0..<suppressionCount {
-            entries.merge(Mark(try Suppression(bytes, at: &cursor)))
+            entries.merge(Mark(try SuppressingDot(bytes, at: &cursor)))
         }
         var dots: [Dot] = []
         for _ in 0..<coveredCount { dots.append(try Dot(bytes, at: &cursor)) }
@@ -79,9 +79,9 @@ extension Mark {
     }
 }
 
-extension Suppression {
+extension SuppressingDot {
     func encodePayload(into out: inout [UInt8]) {
-        guard kind == Suppression.currentKind else { return out.append(field: opaque) }
+        guard kind == SuppressingDot.currentKind else { return out.append(field: opaque) }
         out.append(bigEndian: UInt16(Mark.payloadBytes))
         out.append(bigEndian: time.raw)
         out.append(source.raw)
@@ -93,7 +93,7 @@ extension Suppression {
     public init(_ bytes: Span<UInt8>, at cursor: inout ByteCursor) throws(DecodeError) {
         let kind = try cursor.u8(bytes)
         let dot = try Dot(bytes, at: &cursor)
-        guard kind == Suppression.currentKind else {
+        guard kind == SuppressingDot.currentKind else {
             let opaque = try cursor.field(bytes, limit: Limits.changeBytes)
             self.init(dot: dot, kind: kind, opaque: opaque)
             return
@@ -104,7 +104,8 @@ extension Suppression {
             time: HybridTime(raw: try cursor.u64(bytes)),
             source: Source(raw: try cursor.u8(bytes)),
             evidence: try cursor.u64(bytes),
-            expiresSeconds: try cursor.u64(bytes))
+            expiresSeconds: try cursor.u64(bytes)
+        )
     }
 }
 

@@ -2,8 +2,8 @@
 //
 //     tenant u64 | recipient 16 B | stream u32 | topic u32 | reason u8        (big-endian)
 //
-// Tenant, stream `*` and topic `*` are 0, so one seek to (tenant, recipient) walks tenant-wide marks
-// first, then each stream and its topics: one seek answers a check of any scope (DESIGN 4).
+// Tenant, stream `*` and topic `*` are 0, so one seek to (tenant, recipient) walks tenant-wide
+// marks first, then each stream and its topics: one seek answers a check of any scope (DESIGN 4).
 
 /// Names one mark: who, how wide, why.
 public struct MarkKey: Hashable, Comparable, Sendable {

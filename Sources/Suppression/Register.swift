@@ -1,8 +1,9 @@
 // A register: one replicated setting, ordered by generation.
 //
-// Tenants, streams, topics, API-key hashes, token keys and cluster settings are registers (DESIGN 8).
-// The highest generation wins; two authors of one generation are told apart by their bytes, which is
-// arbitrary but the same on every node. A revocation wins for ever, whatever generation comes later.
+// Tenants, streams, topics, API-key hashes, token keys and cluster settings are registers (DESIGN
+// 8). The highest generation wins; two authors of one generation are told apart by their bytes,
+// which is arbitrary but the same on every node. A revocation wins for ever, whatever generation
+// comes later.
 
 /// One replicated setting.
 public struct Register: Equatable, Sendable {

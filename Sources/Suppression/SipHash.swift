@@ -1,8 +1,8 @@
 // SipHash-2-4: one keyed 64-bit hash for checksums on disk, digests of bodies and sketch cells.
 //
-// Source: Aumasson and Bernstein, "SipHash: a fast short-input PRF" (2012). Chosen over a CRC because
-// the sketches of DESIGN 7 need a keyed hash anyway, and one well-studied function is less to know.
-// As a checksum the key is fixed and public: it finds damage, it does not prove who wrote.
+// Source: Aumasson and Bernstein, "SipHash: a fast short-input PRF" (2012). Chosen over a CRC
+// because the sketches of DESIGN 7 need a keyed hash anyway, and one well-studied function is less
+// to know. As a checksum the key is fixed and public: it finds damage, it does not prove who wrote.
 
 /// A 128-bit key and the hash under it.
 public struct SipHash: Sendable {

@@ -1,9 +1,9 @@
 // What check answers, and how the marks of one person become it.
 //
-// The walk sees every mark of (tenant, recipient), widest scope first, and keeps those that touch the
-// asked scope and block the stream's class. One live mark is enough to deny; which one is named follows
-// the precedence of DESIGN 4. Nothing here can say allow by mistake of omission: `unknown` is decided
-// where freshness is known (the lease), and damage counts as a live mark.
+// The walk sees every mark of (tenant, recipient), widest scope first, and keeps those that touch
+// the asked scope and block the stream's class. One live mark is enough to deny; which one is named
+// follows the precedence of DESIGN 4. Nothing here can say allow by mistake of omission: `unknown`
+// is decided where freshness is known (the lease), and damage counts as a live mark.
 
 /// May a message be sent?
 public enum Decision: UInt8, Sendable {

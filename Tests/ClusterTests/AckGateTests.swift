@@ -14,9 +14,13 @@ private func three(zones: [String] = ["z1", "z2", "z3"], generation: UInt64 = 1)
         generation: generation,
         slots: (1...3).map {
             VoterSlot(
-                name: "n\($0)", node: NodeID(raw: UInt64($0)), lowestEpoch: Epoch(raw: 10),
-                zone: zones[$0 - 1])
-        })
+                name: "n\($0)",
+                node: NodeID(raw: UInt64($0)),
+                lowestEpoch: Epoch(raw: 10),
+                zone: zones[$0 - 1]
+            )
+        }
+    )
 }
 
 private let one = SequenceInterval(first: 1, last: 1)
@@ -91,7 +95,9 @@ private let no: [Effect] = [.refuse(Ticket(raw: 1), .notDurable)]
         #expect(flat.stored(by: node(2)) == yes)
     }
 
-    @Test("past the deadline, available: local once here and on one more node, alone only when alone")
+    @Test(
+        "past the deadline, available: local once here and on one more node, alone only when alone"
+    )
     func available() {
         var gate = Gate()
         _ = gate.stored(by: node(1))
@@ -125,7 +131,12 @@ private let no: [Effect] = [.refuse(Ticket(raw: 1), .notDurable)]
         #expect(gate.effects == [.refuse(Ticket(raw: 1), .failed)])
         #expect(gate.stored(by: node(3)).isEmpty)
         gate.gate.wait(
-            Ticket(raw: 2), for: dots, policy: .available, now: at(0), into: &gate.effects)
+            Ticket(raw: 2),
+            for: dots,
+            policy: .available,
+            now: at(0),
+            into: &gate.effects
+        )
         #expect(gate.effects == [.refuse(Ticket(raw: 2), .failed)])
     }
 }
@@ -168,8 +179,11 @@ private let no: [Effect] = [.refuse(Ticket(raw: 1), .notDurable)]
         for size in [1, 3, 5] {
             let slots = (0..<size).map {
                 VoterSlot(
-                    name: "n", node: NodeID(raw: UInt64($0 + 1)), lowestEpoch: Epoch(raw: 0),
-                    zone: "z")
+                    name: "n",
+                    node: NodeID(raw: UInt64($0 + 1)),
+                    lowestEpoch: Epoch(raw: 0),
+                    zone: "z"
+                )
             }
             let voters = VoterSet(generation: 1, slots: slots)
             #expect(2 * voters.majority > size)
@@ -186,7 +200,7 @@ private let no: [Effect] = [.refuse(Ticket(raw: 1), .notDurable)]
             .stream(tenant, StreamID(raw: 3), name: "marketing", streamClass: .transactional),
             .topic(tenant, StreamID(raw: 3), TopicID(raw: 4), name: "news"),
             .key(tenant, name: "worker", hash: [9], scopes: [.check, .link]),
-            .tokenKey(tenant, id: 7, sealedMaster: [1]),
+            .tokenKey(tenant, id: 7, createdSeconds: 9, sealedMaster: [1]),
             .admin(publicKey: [0xab], hash: [2]), .clusterSecret(sealed: [3]),
             .voters(three()),
         ]
@@ -194,14 +208,24 @@ private let no: [Effect] = [.refuse(Ticket(raw: 1), .notDurable)]
         for setting in settings {
             names.insert(setting.registerName)
             let register = Register(
-                name: setting.registerName, generation: 1, final: false, value: setting.value,
-                author: [], signature: [])
+                name: setting.registerName,
+                generation: 1,
+                final: false,
+                value: setting.value,
+                author: [],
+                signature: []
+            )
             #expect(try Setting(register) == setting)
         }
         #expect(names.count == settings.count)
         let later = Register(
-            name: Array("quota/1".utf8), generation: 1, final: false, value: [], author: [],
-            signature: [])
+            name: Array("quota/1".utf8),
+            generation: 1,
+            final: false,
+            value: [],
+            author: [],
+            signature: []
+        )
         #expect(try Setting(later) == nil)
     }
 

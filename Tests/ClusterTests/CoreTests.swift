@@ -7,13 +7,16 @@ import Testing
 private let me = Origin(node: NodeID(raw: 1), epoch: Epoch(raw: 10))
 private let key = MarkKey(
     person: Person(tenant: TenantID(raw: 5), recipient: Recipient(high: 1, low: 2)),
-    scope: .tenant, reason: .unsubscribe)
+    scope: .tenant,
+    reason: .unsubscribe
+)
 private let optOut = Draft.suppress(key, source: .oneClick, expiresSeconds: 0)
 
 private func alone() -> VoterSet {
     VoterSet(
         generation: 1,
-        slots: [VoterSlot(name: "n1", node: me.node, lowestEpoch: me.epoch, zone: "z1")])
+        slots: [VoterSlot(name: "n1", node: me.node, lowestEpoch: me.epoch, zone: "z1")]
+    )
 }
 
 private func at(_ millis: UInt64) -> Instant {
@@ -39,14 +42,24 @@ private struct Stage {
     }
 
     mutating func ask(
-        _ n: UInt64, _ drafts: [Draft] = [optOut], stamp: RequestStamp? = nil,
-        remembered: RememberedRequest? = nil, covered: Bool = false
+        _ n: UInt64,
+        _ drafts: [Draft] = [optOut],
+        stamp: RequestStamp? = nil,
+        remembered: RememberedRequest? = nil,
+        covered: Bool = false
     ) -> [Effect] {
         step(
             .requested(
                 WriteRequest(
-                    ticket: ticket(n), drafts: drafts, policy: .available, stamp: stamp,
-                    remembered: remembered, covered: covered)))
+                    ticket: ticket(n),
+                    drafts: drafts,
+                    policy: .available,
+                    stamp: stamp,
+                    remembered: remembered,
+                    covered: covered
+                )
+            )
+        )
     }
 }
 
@@ -77,7 +90,8 @@ private func dots(_ first: UInt64, _ last: UInt64) -> DotRange {
         #expect(
             stage.step(.committed(through: 1)) == [
                 .show(sequence: 1, change), .acknowledge(ticket(1), .quorum, dots(1, 1)),
-            ])
+            ]
+        )
         #expect(stage.step(.committed(through: 1)).isEmpty)
     }
 
@@ -91,7 +105,8 @@ private func dots(_ first: UInt64, _ last: UInt64) -> DotRange {
             answers(stage.step(.committed(through: 3))) == [
                 .acknowledge(ticket(1), .quorum, dots(1, 2)),
                 .acknowledge(ticket(2), .quorum, dots(3, 3)),
-            ])
+            ]
+        )
     }
 
     @Test("suppressing what is suppressed mints a dot of its own every time")
@@ -103,10 +118,13 @@ private func dots(_ first: UInt64, _ last: UInt64) -> DotRange {
         #expect(
             answers(stage.step(.committed(through: 2))) == [
                 .acknowledge(ticket(2), .quorum, dots(2, 2))
-            ])
+            ]
+        )
     }
 
-    @Test("no space in the log: the caller is told at once, the number is spent, the next one works")
+    @Test(
+        "no space in the log: the caller is told at once, the number is spent, the next one works"
+    )
     func full() {
         var stage = Stage()
         _ = stage.ask(1)
@@ -115,11 +133,14 @@ private func dots(_ first: UInt64, _ last: UInt64) -> DotRange {
         #expect(
             answers(stage.step(.committed(through: 2))) == [
                 .acknowledge(ticket(2), .quorum, dots(2, 2))
-            ])
+            ]
+        )
         #expect(!stage.core.held.contains(dots(1, 1).dot(0)))
     }
 
-    @Test("a failed disk ends everything: leases void, all refused, nothing acknowledged afterwards")
+    @Test(
+        "a failed disk ends everything: leases void, all refused, nothing acknowledged afterwards"
+    )
     func failed() {
         var stage = Stage()
         _ = stage.ask(1)
@@ -140,22 +161,28 @@ private func dots(_ first: UInt64, _ last: UInt64) -> DotRange {
             answers(stage.step(.committed(through: 1))) == [
                 .acknowledge(ticket(1), .quorum, dots(1, 1)),
                 .acknowledge(ticket(2), .quorum, dots(1, 1)),
-            ])
+            ]
+        )
         #expect(
             stage.ask(3, stamp: stamp, remembered: known) == [
                 .acknowledge(ticket(3), .quorum, dots(1, 1))
-            ])
+            ]
+        )
         let other = RequestStamp(id: stamp.id, body: 2)
         #expect(
-            stage.ask(4, stamp: other, remembered: known) == [.refuse(ticket(4), .otherBody)])
+            stage.ask(4, stamp: other, remembered: known) == [.refuse(ticket(4), .otherBody)]
+        )
         _ = stage.ask(5, stamp: stamp, remembered: known, covered: true)
         #expect(
             answers(stage.step(.committed(through: 2))) == [
                 .acknowledge(ticket(5), .quorum, dots(2, 2))
-            ])
+            ]
+        )
     }
 
-    @Test("memory forgets an idempotency key once the checkpoint has it, and when the log refused it")
+    @Test(
+        "memory forgets an idempotency key once the checkpoint has it, and when the log refused it"
+    )
     func forgets() {
         var stage = Stage()
         let stamp = RequestStamp(id: Recipient(high: 9, low: 9), body: 1)
@@ -194,7 +221,25 @@ private func dots(_ first: UInt64, _ last: UInt64) -> DotRange {
     func vouches() {
         var stage = Stage()
         #expect(
-            stage.step(.ticked, 70) == [.vouch(Lease(asOfNanos: 70_000_000, generation: 1))])
+            stage.step(.ticked, 70) == [.vouch(Lease(asOfNanos: 70_000_000, generation: 1))]
+        )
+    }
+
+    @Test("a restored or damaged voter vouches for nothing, and still takes opt-outs")
+    func restored() {
+        var stage = Stage()
+        stage.core = Core(
+            Boot(
+                own: me,
+                voters: alone(),
+                held: HeldSet(),
+                nextLocalSequence: 1,
+                isRestored: true
+            )
+        )
+        #expect(stage.step(.ticked, 70) == [.vouch(.void)])
+        _ = stage.ask(1)
+        #expect(answers(stage.step(.committed(through: 1))).count == 1)
     }
 
     @Test("local sequence numbers go on from where the disk stands")

@@ -1,5 +1,5 @@
-// The merge laws of DESIGN 4 on random triples, and S1 as a property: nothing but a consent that names
-// a dot ends it.
+// The merge laws of DESIGN 4 on random triples, and S1 as a property: nothing but a consent that
+// names a dot ends it.
 
 import Suppression
 import Testing
@@ -26,16 +26,17 @@ func dot(_ node: UInt64, _ sequence: UInt64) -> Dot {
 }
 
 /// What a dot says is a function of the dot, as in the running system.
-func suppression(_ dot: Dot) -> Suppression {
+func suppression(_ dot: Dot) -> SuppressingDot {
     if dot.sequence % 7 == 3 {
-        return Suppression(dot: dot, kind: 200, opaque: [1, UInt8(dot.sequence)])
+        return SuppressingDot(dot: dot, kind: 200, opaque: [1, UInt8(dot.sequence)])
     }
-    return Suppression(
+    return SuppressingDot(
         dot: dot,
         time: HybridTime(raw: dot.sequence << 16 | dot.origin.node.raw),
         source: .api,
         evidence: dot.sequence,
-        expiresSeconds: dot.sequence % 5 == 4 ? 1_000 + dot.sequence : 0)
+        expiresSeconds: dot.sequence % 5 == 4 ? 1_000 + dot.sequence : 0
+    )
 }
 
 func randomMark(_ rng: inout SplitMix) -> Mark {
@@ -123,8 +124,12 @@ func bytes(_ mark: Mark) -> [UInt8] {
 
     @Test("expiry ends its own dot alone, and only after the slack")
     func expiry() {
-        let ends = Suppression(
-            dot: dot(1, 1), time: HybridTime(raw: 0), source: .api, expiresSeconds: 100)
+        let ends = SuppressingDot(
+            dot: dot(1, 1),
+            time: HybridTime(raw: 0),
+            source: .api,
+            expiresSeconds: 100
+        )
         #expect(Mark(ends).isSuppressed(atSeconds: 159))
         #expect(!Mark(ends).isSuppressed(atSeconds: 160))
         #expect(merged(Mark(ends), Mark(suppression(dot(2, 1)))).isSuppressed(atSeconds: 999_999))
@@ -132,7 +137,7 @@ func bytes(_ mark: Mark) -> [UInt8] {
 
     @Test("a kind of a newer version is kept as bytes and suppresses")
     func unknownKind() throws {
-        let mark = Mark(Suppression(dot: dot(1, 3), kind: 77, opaque: [9, 8, 7]))
+        let mark = Mark(SuppressingDot(dot: dot(1, 3), kind: 77, opaque: [9, 8, 7]))
         var cursor = ByteCursor()
         let back = try Mark(bytes(mark).span, at: &cursor)
         #expect(back == mark)
@@ -145,7 +150,8 @@ func bytes(_ mark: Mark) -> [UInt8] {
         var key: [UInt8] = []
         MarkKey(
             person: Person(tenant: TenantID(raw: 7), recipient: Recipient(high: 1, low: 2)),
-            scope: .tenant, reason: .unsubscribe
+            scope: .tenant,
+            reason: .unsubscribe
         ).encode(into: &key)
         for _ in 0..<300 {
             let mark = randomMark(&rng)

@@ -7,7 +7,11 @@ private let person = Person(tenant: TenantID(raw: 5), recipient: Recipient(high:
 
 private func query(_ streamClass: StreamClass) -> Query {
     Query(
-        person: person, stream: StreamID(raw: 3), topic: TopicID(raw: 4), streamClass: streamClass)
+        person: person,
+        stream: StreamID(raw: 3),
+        topic: TopicID(raw: 4),
+        streamClass: streamClass
+    )
 }
 
 private func denial(_ keys: [(Scope, Reason)], _ streamClass: StreamClass) -> Verdict? {
@@ -56,8 +60,8 @@ private func denial(_ keys: [(Scope, Reason)], _ streamClass: StreamClass) -> Ve
 
     @Test("of two unsubscribes the widest is named")
     func widest() {
-        let wide = Suppression(dot: dot(1, 1), time: HybridTime(raw: 111), source: .api)
-        let narrow = Suppression(dot: dot(1, 2), time: HybridTime(raw: 222), source: .api)
+        let wide = SuppressingDot(dot: dot(1, 1), time: HybridTime(raw: 111), source: .api)
+        let narrow = SuppressingDot(dot: dot(1, 2), time: HybridTime(raw: 222), source: .api)
         for flip in [false, true] {
             var judgement = Judgement(query(.marketing), nowSeconds: 0)
             var pairs = [
@@ -89,12 +93,17 @@ private func denial(_ keys: [(Scope, Reason)], _ streamClass: StreamClass) -> Ve
         for _ in 0..<2_000 {
             let someone = Person(
                 tenant: TenantID(raw: .random(in: 0...3, using: &rng)),
-                recipient: Recipient(high: .random(in: 0...3, using: &rng), low: rng.next()))
+                recipient: Recipient(high: .random(in: 0...3, using: &rng), low: rng.next())
+            )
             let scope = Scope(
                 stream: StreamID(raw: .random(in: 0...2, using: &rng)),
-                topic: TopicID(raw: .random(in: 0...2, using: &rng)))
+                topic: TopicID(raw: .random(in: 0...2, using: &rng))
+            )
             let key = MarkKey(
-                person: someone, scope: scope, reason: Reason(raw: .random(in: 1...9, using: &rng)))
+                person: someone,
+                scope: scope,
+                reason: Reason(raw: .random(in: 1...9, using: &rng))
+            )
             var out: [UInt8] = []
             key.encode(into: &out)
             #expect(out.count == MarkKey.encodedBytes)
@@ -138,7 +147,9 @@ private func denial(_ keys: [(Scope, Reason)], _ streamClass: StreamClass) -> Ve
             }
             for node in 1...3 as ClosedRange<UInt64> {
                 for sequence in 1...31 as ClosedRange<UInt64> {
-                    #expect(held.contains(dot(node, sequence)) == plain.contains(dot(node, sequence)))
+                    #expect(
+                        held.contains(dot(node, sequence)) == plain.contains(dot(node, sequence))
+                    )
                 }
             }
             #expect(held.isSuperset(of: other))
@@ -170,8 +181,13 @@ private func denial(_ keys: [(Scope, Reason)], _ streamClass: StreamClass) -> Ve
     func roundTrip() throws {
         let key = MarkKey(person: person, scope: .tenant, reason: .complaint)
         let register = Register(
-            name: Array("topic/x".utf8), generation: 3, final: true, value: [1, 2],
-            author: [3], signature: [4, 5])
+            name: Array("topic/x".utf8),
+            generation: 3,
+            final: true,
+            value: [1, 2],
+            author: [3],
+            signature: [4, 5]
+        )
         let bodies: [Change.Body] = [
             .suppress(key, suppression(dot(1, 1))),
             .consent(key, covers: [dot(1, 1), dot(2, 2)], evidence: Array("{}".utf8)),
@@ -196,14 +212,21 @@ private func denial(_ keys: [(Scope, Reason)], _ streamClass: StreamClass) -> Ve
     func registers() {
         func register(_ generation: UInt64, _ value: UInt8, final: Bool = false) -> Register {
             Register(
-                name: [1], generation: generation, final: final, value: [value], author: [],
-                signature: [])
+                name: [1],
+                generation: generation,
+                final: final,
+                value: [value],
+                author: [],
+                signature: []
+            )
         }
         #expect(register(2, 0).wins(over: register(1, 9)))
         #expect(!register(1, 9).wins(over: register(2, 0)))
         #expect(register(1, 0, final: true).wins(over: register(7, 0)))
         #expect(!register(7, 0).wins(over: register(1, 0, final: true)))
-        #expect(register(1, 2).wins(over: register(1, 1)) != register(1, 1).wins(over: register(1, 2)))
+        #expect(
+            register(1, 2).wins(over: register(1, 1)) != register(1, 1).wins(over: register(1, 2))
+        )
         #expect(!register(1, 1).wins(over: register(1, 1)))
     }
 

@@ -1,0 +1,42 @@
+# The few verbs a newcomer needs; each is one script or one command, readable below.
+#
+#   make setup   install what is missing (idempotent, asks nothing)
+#   make run     build and serve a local node in the foreground, with the first commands printed
+#   make test    every test; the last line is `N passed, N failed, N skipped`
+#   make live    the real-process tests at full length (about half an hour)
+#   make format  lay out the Swift code as the house does
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup build run test live format clean
+
+help:
+	@echo 'make setup   install what is missing (idempotent, asks nothing)'
+	@echo 'make build   build .build/release/quell'
+	@echo 'make run     build, then serve a local node in the foreground'
+	@echo 'make test    set up, build and run every test'
+	@echo 'make live    kill -9, disk faults and power cuts against real processes, full length'
+	@echo 'make format  lay out the Swift code as the house does'
+	@echo 'make clean   remove what was built (a local node in .quell/ stays)'
+
+setup:
+	@Scripts/setup.sh
+
+build: setup
+	@Scripts/build.sh
+
+run: build
+	@exec .build/release/quell dev --dir .quell/dev
+
+test:
+	@Scripts/test.sh
+
+live: build
+	@QUELL_LIVE=full /usr/bin/python3 -m pytest Tests/Live -v -s
+
+format:
+	@swift format format --in-place --parallel $$(git ls-files '*.swift')
+	@/usr/bin/python3 Scripts/rewrap.py $$(git ls-files '*.swift')
+
+clean:
+	@rm -rf .build

@@ -1,0 +1,235 @@
+// The admin listener: the cluster's registers, its state, its metrics.
+//
+//     /livez /readyz /metrics                     anybody who reaches the port
+//     /v1/status                                  admin key
+//     /v1/tenants /v1/streams /v1/topics /v1/keys admin key; GET, POST, DELETE (for ever)
+//
+// Every change is a register signed by the admin who asked; the node keeps no admin secret, it
+// derives the signing key from the bearer text of the very request.
+
+import Address
+import Cluster
+import Servers
+import Storage
+import Suppression
+import Token
+import Wire
+
+/// What an admin hears once the register is durable.
+enum AdminAnswer: Sendable {
+    /// 200 with this JSON.
+    case json([UInt8])
+
+    func write(into answer: inout HTTPAnswer) {
+        switch self {
+        case .json(let bytes):
+            answer.start(.ok)
+            answer.send("application/json", bytes.span)
+        }
+    }
+
+    /// Builds the JSON of an object.
+    static func object(_ body: (inout JSONWriter) -> Void) -> AdminAnswer {
+        var bytes: [UInt8] = []
+        bytes.appendJSON { json in
+            json.beginObject()
+            body(&json)
+            json.endObject()
+        }
+        return .json(bytes)
+    }
+}
+
+extension NodeLoop: HTTPService {
+    func bodyLimit(head: borrowing RequestHead, bytes: Span<UInt8>) -> Int {
+        Limits.apiBodyBytes
+    }
+
+    func serve(
+        head: borrowing RequestHead,
+        bytes: Span<UInt8>,
+        exchange: Exchange,
+        into answer: inout HTTPAnswer
+    ) -> Disposition {
+        let call = Call(head, bytes)
+        do {
+            return try route(call, exchange, into: &answer)
+        } catch let refused as Refused {
+            answer.problem(refused.status, detail: refused.detail)
+        } catch {
+            answer.unavailable("This node cannot read its state.")
+        }
+        return .answered
+    }
+
+    private func route(
+        _ call: Call,
+        _ exchange: Exchange,
+        into answer: inout HTTPAnswer
+    ) throws -> Disposition {
+        switch String(decoding: call.path, as: UTF8.self) {
+        case "/livez":
+            answer.start(.ok)
+            answer.send("text/plain; charset=utf-8", "alive\n")
+        case "/readyz": ready(call, into: &answer)
+        case "/metrics":
+            answer.start(.ok)
+            let page = MetricsPage.write(
+                node: metrics,
+                loops: doors.map(\.metrics),
+                name: config.name,
+                version: Version.number
+            )
+            answer.send("text/plain; version=0.0.4; charset=utf-8", page.span)
+        case "/v1/status":
+            _ = try authorizeAdmin(call)
+            status(into: &answer)
+        case "/v1/members":
+            _ = try authorizeAdmin(call)
+            answer.json { json in
+                json.beginObject()
+                json.key("members")
+                json.beginArray()
+                json.endArray()
+                json.endObject()
+            }
+        case "/v1/tenants": return try tenants(call, exchange, into: &answer)
+        case "/v1/streams": return try streams(call, exchange, into: &answer)
+        case "/v1/topics": return try topics(call, exchange, into: &answer)
+        case "/v1/keys": return try keys(call, exchange, into: &answer)
+        default:
+            answer.problem(.notFound, detail: "No such path on the admin listener.")
+        }
+        return .answered
+    }
+
+    /// Checks the admin's bearer text.
+    func authorizeAdmin(_ call: Call) throws -> AdminKey {
+        guard let text = call.bearer() else {
+            throw Refused(.unauthorized, "Send `Authorization: Bearer ADMIN_KEY` (file admin.key).")
+        }
+        guard let key = AdminKey(text: text.span), catalog.isAdmin(hash: key.hash) else {
+            throw Refused(.unauthorized, "This is not an admin key of this cluster.")
+        }
+        return key
+    }
+
+    private func ready(_ call: Call, into answer: inout HTTPAnswer) {
+        let forOptOuts = call.parameter("for") == Array("unsubscribe".utf8)
+        let isReady = forOptOuts ? metrics.writable.now == 1 : isReady
+        answer.start(isReady ? .ok : .unavailable)
+        answer.send("text/plain; charset=utf-8", isReady ? "ready\n" : notReadyBecause + "\n")
+    }
+
+    /// The first thing that is missing, for the operator.
+    private var notReadyBecause: String {
+        if identity.restored != nil { return "not ready: this data directory was restored" }
+        if !catalog.isUsable { return "not ready: no tenant, API key and token key yet" }
+        if lease.asOfNanos == nil { return "not ready: no lease" }
+        return "not ready: starting or stopping"
+    }
+
+    /// Section 10.5's element for this node.
+    private func status(into answer: inout HTTPAnswer) {
+        let now = now()
+        let staleness = lease.stalenessNanos(now: now.bootNanos)
+        let isValid = lease.permitsAllow(
+            now: now.bootNanos,
+            boundNanos: config.stalenessBoundNanos
+        )
+        answer.json { json in
+            json.beginObject()
+            json.field("name", config.name)
+            json.field("node_id", hexText(identity.nodeID.raw))
+            json.field("epoch", hexText(identity.epoch.raw))
+            json.field("zone", config.zone)
+            json.field("region", config.region)
+            json.field("role", identity.restored == nil ? "voter" : "learner")
+            json.field("holds", "all")
+            json.field("ready", isReady)
+            json.key("lease")
+            json.beginObject()
+            json.field("valid", isValid)
+            json.staleness(staleness)
+            json.endObject()
+            json.key("marks")
+            json.beginObject()
+            json.field("count", metrics.marks.now)
+            // The digest is cell 0 of the sketch, which comes with repair; null says "not
+            // computed".
+            json.key("digest")
+            json.null()
+            json.endObject()
+            json.key("peers")
+            json.beginArray()
+            json.endArray()
+            json.key("functions")
+            json.beginArray()
+            for name in ["unsubscribe", "check"] { json.builtIn(name) }
+            json.endArray()
+            json.endObject()
+        }
+    }
+
+    // MARK: changing registers
+
+    /// Signs and writes settings; the answer waits for the gate.
+    func set(
+        _ settings: [(Setting, final: Bool)],
+        by admin: AdminKey,
+        _ exchange: Exchange,
+        _ answer: AdminAnswer
+    ) -> Disposition {
+        let drafts = settings.map { setting, final in
+            let generation = (catalog.registers[setting.registerName]?.generation ?? 0) + 1
+            return Draft.register(
+                admin.signed(
+                    name: setting.registerName,
+                    generation: generation,
+                    final: final,
+                    value: setting.value
+                )
+            )
+        }
+        request(drafts, policy: .strict, waiter: .admin(exchange, answer))
+        return .later
+    }
+
+    /// Ends a register for ever, with the value it has.
+    func finish(
+        _ name: [UInt8],
+        by admin: AdminKey,
+        _ exchange: Exchange,
+        _ answer: AdminAnswer
+    ) throws -> Disposition {
+        guard let register = catalog.registers[name], let setting = try Setting(register) else {
+            throw Refused(.notFound, "There is no such register.")
+        }
+        return set([(setting, final: true)], by: admin, exchange, answer)
+    }
+
+    /// The cluster secret, to seal new peppers and token masters.
+    func clusterSecret() throws -> ClusterSecret {
+        guard let register = catalog.registers[Array("cluster/secret".utf8)],
+            case .clusterSecret(let sealed) = try Setting(register)
+        else { throw Refused(.unavailable, "The cluster secret is not there yet; try again.") }
+        return try clusterKey.open(sealed)
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func builtIn(_ name: String) {
+        beginObject()
+        field("name", name)
+        field("digest", "built-in:\(Version.number)")
+        field("generation", 0)
+        field("source", "built-in")
+        endObject()
+    }
+}
+
+/// Sixteen hex digits: ids do not fit into a JSON number.
+func hexText(_ raw: UInt64) -> String {
+    let digits = String(raw, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+}

@@ -1,0 +1,98 @@
+// Key files, and the first registers that a new cluster is made of.
+
+import Cluster
+import Foundation
+import Storage
+import Suppression
+import Token
+
+enum Keys {
+    /// Reads the cluster key, or says how to make one.
+    static func clusterKey(_ config: Config) throws(NodeFailure) -> ClusterKey {
+        let path = config.clusterKeyFile
+        guard let bytes = read(path) else {
+            throw .configuration(
+                "\(path): no cluster key; run `quell init D` and pass --cluster-key D/cluster.key"
+            )
+        }
+        guard let key = ClusterKey(hex: bytes.span) else {
+            throw .configuration("\(path): no cluster key; expected 64 hex digits")
+        }
+        return key
+    }
+
+    /// The registers of a new cluster; empty when the directory already belongs to one.
+    static func firstRegisters(
+        _ config: Config,
+        _ opened: Opened,
+        _ clusterKey: ClusterKey
+    ) throws(NodeFailure) -> [Register] {
+        if !opened.registers.isEmpty { return try unlocked(config, opened, clusterKey) }
+        guard opened.restored == nil else {
+            throw .configuration(
+                "\(config.dataDirectory): restored and without registers; use an empty directory"
+            )
+        }
+        guard config.bootstrap else {
+            throw .configuration(
+                "\(config.dataDirectory): is empty; pass --bootstrap once to create a cluster"
+            )
+        }
+        let path = config.adminKeyFile
+        guard let bytes = read(path), let admin = AdminKey(text: trimmed(bytes).span) else {
+            throw .configuration(
+                "\(path): no admin key; `quell init DIR` makes one beside cluster.key"
+            )
+        }
+        let slot = VoterSlot(
+            name: config.name,
+            node: opened.nodeID,
+            lowestEpoch: opened.epoch,
+            zone: config.zone
+        )
+        let settings: [Setting] = [
+            .clusterSecret(sealed: clusterKey.seal(ClusterSecret.random())),
+            .admin(publicKey: admin.publicKey, hash: admin.hash),
+            .voters(VoterSet(generation: 1, slots: [slot])),
+        ]
+        return settings.map { setting in
+            admin.signed(
+                name: setting.registerName,
+                generation: 1,
+                final: false,
+                value: setting.value
+            )
+        }
+    }
+
+    /// A directory of another cluster must not be served under this key.
+    private static func unlocked(
+        _ config: Config,
+        _ opened: Opened,
+        _ clusterKey: ClusterKey
+    ) throws(NodeFailure) -> [Register] {
+        for register in opened.registers {
+            do {
+                guard case .clusterSecret(let sealed) = try Setting(register) else { continue }
+                _ = try clusterKey.open(sealed)
+            } catch {
+                throw .configuration(
+                    "\(config.clusterKeyFile): does not open \(config.dataDirectory); "
+                        + "it belongs to another cluster"
+                )
+            }
+        }
+        return []
+    }
+
+    private static func read(_ path: String) -> [UInt8]? {
+        guard let file = FileManager.default.contents(atPath: path),
+            file.count <= Limits.keyFileBytes
+        else { return nil }
+        return Array(file)
+    }
+
+    private static func trimmed(_ bytes: [UInt8]) -> [UInt8] {
+        bytes.filter { $0 > 0x20 && $0 < 0x7f }
+    }
+}

@@ -1,0 +1,123 @@
+// What the threads of a node say to each other, and the door through which they say it.
+//
+//     serving loop ── WriteMessage ──► node loop      one caller's write, fully prepared
+//     node loop ── show, vouch, catalog, acknowledged, refused ──► each serving loop, in this order
+//     storage threads ── StoreEvent ──► node loop, through a mailbox of its own, so that no caller
+//                                        can keep a report out
+//
+// Order is the whole point: marks are posted before the lease that vouches for them and before the
+// acknowledgment, to every loop, so an acknowledgment seen through one loop is a denial on all
+// (DESIGN 3). A loop whose mailbox is full has missed marks; `missedThrough` voids its lease until
+// its own snapshot of the state has caught up with them.
+
+import Cluster
+import EventLoop
+import Servers
+import Storage
+import Suppression
+import Synchronization
+
+/// To a serving loop.
+enum LoopMessage: Sendable {
+    /// A committed change, under its local sequence number.
+    case show(sequence: UInt64, Change)
+    /// The newest proof of freshness.
+    case vouch(Lease)
+    /// The registers changed.
+    case catalog(Catalog)
+    /// The gate said yes.
+    case acknowledged(Exchange, Durability, DotRange)
+    /// The gate said no.
+    case refused(Exchange, Refusal)
+    /// Finish what is in flight, accept nothing, then close.
+    case drain
+}
+
+/// A write that a serving loop has checked and prepared.
+struct WriteMessage: Sendable {
+    /// Which loop waits.
+    let loop: Int
+    /// Which of its requests.
+    let exchange: Exchange
+    /// What to write.
+    let drafts: [Draft]
+    /// What to answer past the deadline.
+    let policy: Policy
+    /// The idempotency key, when there was one.
+    let stamp: RequestStamp?
+    /// A recipient's own opt-out: shed last.
+    let isOptOut: Bool
+}
+
+/// To the node loop.
+enum NodeMessage: Sendable {
+    /// A caller wants to write.
+    case write(WriteMessage)
+    /// A serving loop has closed everything.
+    case drained(loop: Int)
+    /// A serving loop cannot go on, such as when its listener cannot be bound.
+    case broken(loop: Int, String)
+    /// A serving loop accepts connections.
+    case listening(loop: Int)
+}
+
+/// One serving loop as the node loop sees it.
+final class LoopDoor: Sendable {
+    let mailbox: Mailbox<LoopMessage>
+    let metrics = LoopMetrics()
+    /// Local sequence number of the newest change that did not fit into the mailbox; 0 for none.
+    ///
+    /// Written by the node loop before the acknowledgment leaves, read by the serving loop after
+    /// the request's last byte, so the reader cannot miss what the caller already knows.
+    let missedThrough = Atomic<UInt64>(0)
+
+    init(mailbox: Mailbox<LoopMessage>) { self.mailbox = mailbox }
+
+    /// Shows a change, or voids the loop's lease until its snapshot has it.
+    func show(_ sequence: UInt64, _ change: Change) {
+        guard !mailbox.post(.show(sequence: sequence, change)) else { return }
+        missedThrough.store(sequence, ordering: .releasing)
+        metrics.missed.add()
+    }
+}
+
+/// Bounds of the shell.
+enum Limits {
+    /// Messages that wait for a serving loop: twice the writes that may wait for an acknowledgment,
+    /// because each brings a change and an answer; 16,384 of 200 bytes are 3 MiB.
+    static let loopMailboxCount = 2 * Cluster.Limits.waitingWritesCount
+    /// Messages that wait for the node loop: every serving loop may fill the gate at once.
+    static let nodeMailboxCount = 4 * Cluster.Limits.waitingWritesCount
+    /// Reports of the storage threads that wait for the node loop: one a commit, 2,000 a second, so
+    /// this is half a minute of a stalled loop; `committed` is cumulative, so a lost one is made
+    /// good.
+    static let storeReportsCount = 65_536
+    /// Bytes of the stack of a serving loop's thread.
+    static let threadStackBytes = 4 * 1_048_576
+    /// Bytes of a key file: 64 hex digits or a bearer text, and a line end.
+    static let keyFileBytes = 1_024
+    /// Nanoseconds after which a serving loop stops waiting for the node loop: the gate's deadline
+    /// and as much again for a stalled disk.
+    static let answerDeadlineNanos = 2 * Cluster.Limits.acknowledgeDeadlineNanos
+    /// Milliseconds between ticks of the node loop: lease age and deadlines are this coarse. A
+    /// tenth of the target staleness of 1 s.
+    static let tickMillis: UInt64 = 100
+    /// Bytes of a body at /u/: providers send 26 to 300; a valid token is never answered 413, so
+    /// there is room for whatever a proxy adds.
+    static let optOutBodyBytes = 65_536
+    /// Bytes of an ordinary API body.
+    static let apiBodyBytes = 65_536
+    /// Bytes of a batch body: 10,000 addresses of 320 bytes with quotes and commas, and some.
+    static let batchBodyBytes = 4_194_304
+    /// Addresses in one batch (DESIGN 10.2).
+    static let batchAddressesCount = 10_000
+    /// Depth of a JSON body; ours have 3.
+    static let jsonDepth = 8
+    /// Seconds after which a refused caller may come again.
+    static let retryAfterSeconds = 2
+    /// Nanoseconds for connections to finish after SIGTERM; with the checkpoint it must stay below
+    /// the 10 s of DESIGN 10.1.
+    static let drainNanos: UInt64 = 3_000_000_000
+    /// Bytes of an Idempotency-Key.
+    static let idempotencyKeyBytes = 256
+}

@@ -1,0 +1,189 @@
+// Every metric of a node, declared here and nowhere else: quell_<module>_<noun>_<unit>.
+//
+// Labels come from closed enums, never from a recipient, an address or a token. What each number is
+// for, and when it wakes somebody, stands in Deploy/monitoring; a house rule checks that each is
+// there.
+
+import Cluster
+import Suppression
+
+/// The names, as Prometheus sees them.
+enum MetricName: String, CaseIterable {
+    case acknowledge = "quell_write_acknowledge_seconds"
+    case writeRefusals = "quell_write_refusals_total"
+    case localAcknowledgments = "quell_write_local_total"
+    case checkAnswer = "quell_check_answer_seconds"
+    case decisions = "quell_check_decisions_total"
+    case leaseStaleness = "quell_lease_staleness_seconds"
+    case logCommit = "quell_log_commit_seconds"
+    case logRecords = "quell_log_records_total"
+    case checkpoint = "quell_state_checkpoint_seconds"
+    case checkpointLag = "quell_state_checkpoint_lag_changes"
+    case marks = "quell_state_marks_count"
+    case damaged = "quell_state_damaged_total"
+    case failed = "quell_store_failed_state"
+    case loopLag = "quell_loop_lag_seconds"
+    case overlay = "quell_loop_overlay_changes"
+    case missed = "quell_loop_mailbox_full_total"
+    case requests = "quell_http_requests_total"
+    case connections = "quell_http_open_connections"
+    case refused = "quell_http_refused_total"
+    case badTokens = "quell_token_invalid_total"
+    case ready = "quell_node_ready_state"
+    case build = "quell_node_build_labels"
+}
+
+/// The numbers of one serving loop; written there, read anywhere.
+public final class LoopMetrics: Sendable {
+    let acknowledge = Histogram()
+    let checkAnswer = Histogram()
+    let loopLag = Histogram()
+    let allowed = Counter()
+    let denied = Counter()
+    let unknown = Counter()
+    let overlay = Gauge()
+    let missed = Counter()
+    let requests = Gauge()
+    let connections = Gauge()
+    let refusedRequests = Gauge()
+    let badTokens = Counter()
+    let localAcknowledgments = Counter()
+    let refusals = InlineArray<8, Counter> { _ in Counter() }
+    let damaged = Counter()
+
+    init() {}
+
+    func count(_ decision: Decision, times: UInt64 = 1) {
+        switch decision {
+        case .allow: allowed.add(times)
+        case .deny: denied.add(times)
+        case .unknown: unknown.add(times)
+        }
+    }
+}
+
+/// The numbers of the node loop and of the two storage threads.
+public final class NodeMetrics: Sendable {
+    let logCommit = Histogram()
+    let logRecords = Counter()
+    let checkpoint = Histogram()
+    let checkpointLag = Gauge()
+    let marks = Gauge()
+    let loopLag = Histogram()
+    let failed = Gauge()
+    let ready = Gauge()
+    /// 1 while a commit works here, whatever the lease says.
+    let writable = Gauge()
+    let stalenessMillis = Gauge()
+
+    init() {}
+}
+
+/// Writes the text format of Prometheus 0.0.4.
+struct MetricsPage {
+    private(set) var text: [UInt8] = []
+
+    mutating func head(_ name: MetricName, _ type: String) {
+        append("# TYPE \(name.rawValue) \(type)\n")
+    }
+
+    mutating func sample(_ name: MetricName, labels: String = "", _ value: String) {
+        append(name.rawValue)
+        if !labels.isEmpty { append("{\(labels)}") }
+        append(" \(value)\n")
+    }
+
+    mutating func histogram(_ name: MetricName, _ parts: [Histogram]) {
+        head(name, "histogram")
+        var total: UInt64 = 0
+        for i in 0...Histogram.bucketsCount {
+            total += parts.reduce(0) { $0 + $1.count(inBucket: i) }
+            let bound =
+                i == Histogram.bucketsCount
+                ? "+Inf" : "\(Double(UInt64(1) << UInt64(i)) / 1_000_000)"
+            append("\(name.rawValue)_bucket{le=\"\(bound)\"} \(total)\n")
+        }
+        append("\(name.rawValue)_sum \(parts.reduce(0) { $0 + $1.sumSeconds })\n")
+        append("\(name.rawValue)_count \(total)\n")
+    }
+
+    private mutating func append(_ string: String) { text.append(contentsOf: string.utf8) }
+}
+
+extension MetricsPage {
+    /// The whole page of a node.
+    static func write(
+        node: NodeMetrics,
+        loops: [LoopMetrics],
+        name: String,
+        version: String
+    ) -> [UInt8] {
+        var page = MetricsPage()
+        page.histogram(.acknowledge, loops.map(\.acknowledge))
+        page.head(.writeRefusals, "counter")
+        for refusal in Refusal.all {
+            let total = loops.reduce(0) { $0 + $1.refusals[Int(refusal.rawValue)].total }
+            page.sample(.writeRefusals, labels: "cause=\"\(refusal.word)\"", "\(total)")
+        }
+        page.sum(.localAcknowledgments, "counter", loops.map(\.localAcknowledgments.total))
+        page.histogram(.checkAnswer, loops.map(\.checkAnswer))
+        page.head(.decisions, "counter")
+        let decisions: [(Decision, KeyPath<LoopMetrics, Counter>)] = [
+            (.allow, \.allowed), (.deny, \.denied), (.unknown, \.unknown),
+        ]
+        for (decision, path) in decisions {
+            let total = loops.reduce(0) { $0 + $1[keyPath: path].total }
+            page.sample(.decisions, labels: "decision=\"\(decision.name)\"", "\(total)")
+        }
+        page.head(.leaseStaleness, "gauge")
+        page.sample(.leaseStaleness, "\(Double(node.stalenessMillis.now) / 1_000)")
+        page.histogram(.logCommit, [node.logCommit])
+        page.sum(.logRecords, "counter", [node.logRecords.total])
+        page.histogram(.checkpoint, [node.checkpoint])
+        page.gauge(.checkpointLag, node.checkpointLag)
+        page.gauge(.marks, node.marks)
+        page.sum(.damaged, "counter", loops.map(\.damaged.total))
+        page.gauge(.failed, node.failed)
+        page.histogram(.loopLag, loops.map(\.loopLag) + [node.loopLag])
+        page.head(.overlay, "gauge")
+        for (i, loop) in loops.enumerated() {
+            page.sample(.overlay, labels: "loop=\"\(i)\"", "\(loop.overlay.now)")
+        }
+        page.sum(.missed, "counter", loops.map(\.missed.total))
+        page.sum(.requests, "counter", loops.map { UInt64($0.requests.now) })
+        page.sum(.connections, "gauge", loops.map { UInt64($0.connections.now) })
+        page.sum(.refused, "counter", loops.map { UInt64($0.refusedRequests.now) })
+        page.sum(.badTokens, "counter", loops.map(\.badTokens.total))
+        page.gauge(.ready, node.ready)
+        page.head(.build, "gauge")
+        page.sample(.build, labels: "node=\"\(name)\",version=\"\(version)\"", "1")
+        return page.text
+    }
+
+    private mutating func sum(_ name: MetricName, _ type: String, _ parts: [UInt64]) {
+        head(name, type)
+        sample(name, "\(parts.reduce(0, +))")
+    }
+
+    private mutating func gauge(_ name: MetricName, _ gauge: Gauge) {
+        head(name, "gauge")
+        sample(name, "\(gauge.now)")
+    }
+}
+
+extension Refusal {
+    /// All of them, for the metric's label.
+    static let all: [Refusal] = [.notDurable, .full, .busy, .failed, .otherBody, .unobserved]
+
+    /// The label.
+    var word: String {
+        switch self {
+        case .notDurable: "not_durable"
+        case .full: "full"
+        case .busy: "busy"
+        case .failed: "failed"
+        case .otherBody: "other_body"
+        case .unobserved: "unobserved"
+        }
+    }
+}

@@ -1,0 +1,372 @@
+// The node loop: one thread that owns the Core, the log's next batch and the admin listener.
+//
+// Each turn: drain the mailbox, step the Core once per event, execute the effects in order, post
+// one batch to the log. Nothing here decides; it carries out.
+
+import Cluster
+import EventLoop
+import Servers
+import Storage
+import Suppression
+import Synchronization
+import Token
+
+/// Who waits for a ticket.
+enum Waiter {
+    /// A request on a serving loop.
+    case serving(loop: Int, Exchange)
+    /// A request on the admin listener, with the answer it gets on success.
+    case admin(Exchange, AdminAnswer)
+    /// The node itself, at bootstrap.
+    case bootstrap
+}
+
+final class NodeLoop: Turn {
+    let config: Config
+    let loop: Loop
+    let store: Store
+    let mailbox: Mailbox<NodeMessage>
+    let reports: Mailbox<StoreEvent>
+    let doors: [LoopDoor]
+    let metrics: NodeMetrics
+    let clusterKey: ClusterKey
+    let identity: Opened
+    /// Closes what the start-up opened on this loop.
+    var onFinish: (() -> Void)?
+    private let firstRegisters: [Register]
+    let log: NodeLog
+    private(set) var core: Core
+    private(set) var catalog: Catalog
+    private(set) var lease = Lease.void
+    var view: View
+    var admin: HTTPServer?
+    private var ticker: EventLoop.Timer?
+    private var signals: Signals?
+    private var messages: [NodeMessage] = []
+    private var events: [StoreEvent] = []
+    private var effects: [Effect] = []
+    private var batch: [Change] = []
+    private var batchFirst: UInt64 = 0
+    private var waiters: [Ticket: Waiter] = [:]
+    private var nextTicket: UInt64 = 1
+    private var lastPersisted: UInt64
+    private var checkpointed: UInt64
+    private var catalogOwed: Set<Int> = []
+    private var listening: Set<Int> = []
+    private var drained: Set<Int> = []
+    private var drainDeadlineNanos: UInt64?
+    private var lastTickNanos: UInt64 = 0
+    /// Why the node must end; nil while it is well.
+    private(set) var ending: Ending?
+
+    init(_ parts: NodeParts, view: consuming View) {
+        config = parts.config
+        loop = parts.loop
+        store = parts.store
+        mailbox = parts.mailbox
+        reports = parts.reports
+        doors = parts.doors
+        metrics = parts.metrics
+        clusterKey = parts.clusterKey
+        identity = parts.identity
+        firstRegisters = parts.firstRegisters
+        log = parts.log
+        catalog = parts.catalog
+        core = Core(parts.boot)
+        lastPersisted = parts.identity.nextLocalSequence - 1
+        checkpointed = parts.identity.watermark
+        self.view = view
+    }
+
+    /// Serves until a signal or a failure ends it.
+    func run() throws {
+        loop.turn = self
+        let admin = try HTTPServer(loop: loop, service: self)
+        try admin.listen(host: config.listenHost, port: config.adminPort)
+        self.admin = admin
+        ticker = try EventLoop.Timer(
+            on: loop,
+            after: 0,
+            every: Limits.tickMillis
+        ) { [unowned self] in tick() }
+        signals = try Signals(on: loop, [.terminate, .interrupt]) { [unowned self] _ in
+            end(.signal)
+        }
+        if catalog.registers.isEmpty { bootstrap() }
+        loop.run()
+        loop.close()
+    }
+
+    func turn(loop: Loop) {
+        reports.drain(into: &events)
+        for event in events { stored(event) }
+        mailbox.drain(into: &messages)
+        for message in messages { take(message) }
+        admin?.serveReady()
+        flushBatch()
+        admin?.flush()
+        view.endTurn()
+        finishIfDrained()
+    }
+
+    /// The two clocks, read now.
+    func now() -> Instant {
+        Instant(
+            bootNanos: Clock.bootNanoseconds(),
+            wallMillis: Clock.wallMilliseconds()
+        )
+    }
+
+    private func take(_ message: NodeMessage) {
+        switch message {
+        case .write(let write): requested(write)
+        case .listening(let index): listening.insert(index)
+        case .drained(let index): drained.insert(index)
+        case .broken(_, let why): end(.failed(why))
+        }
+    }
+
+    private func stored(_ event: StoreEvent) {
+        switch event {
+        case .committed(let through, let count, let nanoseconds):
+            metrics.logCommit.record(nanoseconds: nanoseconds)
+            metrics.logRecords.add(UInt64(count))
+            metrics.writable.set(1)
+            step(.committed(through: through))
+        case .refused(let sequences, let error):
+            log.warning("the log refused writes", error)
+            metrics.writable.set(0)
+            step(.refused(first: sequences.lowerBound, last: sequences.upperBound))
+        case .checkpointRefused(let error): log.warning("the checkpoint waits", error)
+        case .failed(let error):
+            log.error("the store failed; nothing is acknowledged any more", error)
+            metrics.failed.set(1)
+            metrics.writable.set(0)
+            step(.failed)
+        case .checkpointed(let through, let marks, let nanoseconds):
+            metrics.checkpoint.record(nanoseconds: nanoseconds)
+            metrics.marks.set(marks)
+            checkpointed = max(checkpointed, through)
+            step(.checkpointed(through: through))
+        }
+        metrics.checkpointLag.set(Int(lastPersisted - min(lastPersisted, checkpointed)))
+    }
+
+    // MARK: writes
+
+    private func requested(_ write: WriteMessage) {
+        let waiter = Waiter.serving(loop: write.loop, write.exchange)
+        // Imports and the API stop at half of the overlay, public opt-outs only when it is full.
+        let isShed = write.isOptOut ? view.isFull : view.isHalfFull
+        guard !isShed else { return answer(waiter, .busy) }
+        var remembered: Cluster.RememberedRequest?
+        var covered = false
+        if let stamp = write.stamp {
+            do {
+                remembered = try core.request(stamp.id) ?? view.request(stamp.id, now: now())
+                if let remembered { covered = try isCovered(write.drafts, remembered.dots) }
+            } catch {
+                log.error("the state cannot be read", error)
+                return answer(waiter, .failed)
+            }
+        }
+        request(
+            write.drafts,
+            policy: write.policy,
+            waiter: waiter,
+            stamp: write.stamp,
+            remembered: remembered,
+            covered: covered
+        )
+    }
+
+    /// Whether a consent has covered what this request wrote the first time.
+    private func isCovered(_ drafts: [Draft], _ dots: DotRange) throws(StorageError) -> Bool {
+        for (n, draft) in drafts.enumerated() {
+            guard case .suppress(let key, _, _) = draft else { continue }
+            if try view.mark(key)?.covers(dots.dot(n)) == true { return true }
+        }
+        return false
+    }
+
+    /// Hands drafts to the Core under a fresh ticket.
+    func request(
+        _ drafts: [Draft],
+        policy: Policy,
+        waiter: Waiter,
+        stamp: RequestStamp? = nil,
+        remembered: Cluster.RememberedRequest? = nil,
+        covered: Bool = false
+    ) {
+        let ticket = Ticket(raw: nextTicket)
+        nextTicket += 1
+        waiters[ticket] = waiter
+        step(
+            .requested(
+                WriteRequest(
+                    ticket: ticket,
+                    drafts: drafts,
+                    policy: policy,
+                    stamp: stamp,
+                    remembered: remembered,
+                    covered: covered
+                )
+            )
+        )
+    }
+
+    private func answer(_ waiter: Waiter, _ refusal: Refusal) {
+        switch waiter {
+        case .serving(let loop, let exchange):
+            _ = doors[loop].mailbox.post(.refused(exchange, refusal))
+        case .admin(let exchange, _):
+            _ = admin?.complete(exchange) { refusal.write(into: &$0) }
+        case .bootstrap: end(.failed("the first registers could not be written"))
+        }
+    }
+
+    // MARK: effects
+
+    private func step(_ event: Event) {
+        effects.removeAll(keepingCapacity: true)
+        core.step(event, now: now(), into: &effects)
+        for effect in effects { execute(effect) }
+    }
+
+    private func execute(_ effect: Effect) {
+        switch effect {
+        case .persist(let sequence, let change):
+            if batch.isEmpty { batchFirst = sequence }
+            batch.append(change)
+            lastPersisted = sequence
+        case .show(let sequence, let change):
+            view.show(sequence, change)
+            for door in doors { door.show(sequence, change) }
+            if case .register(let register) = change.body { adopt(register) }
+        case .vouch(let lease):
+            self.lease = lease
+            view.vouch(lease)
+            // A full mailbox leaves the loop with an older lease, which ends by itself.
+            for door in doors { _ = door.mailbox.post(.vouch(lease)) }
+        case .acknowledge(let ticket, let durability, let dots):
+            acknowledge(ticket, durability, dots)
+        case .refuse(let ticket, let refusal):
+            if let waiter = waiters.removeValue(forKey: ticket) { answer(waiter, refusal) }
+        case .halt: end(.failed("the disk failed; see the log line above"))
+        }
+    }
+
+    private func acknowledge(_ ticket: Ticket, _ durability: Durability, _ dots: DotRange) {
+        switch waiters.removeValue(forKey: ticket) {
+        case .serving(let loop, let exchange):
+            // If the mailbox is full the caller times out and asks again; the write is durable.
+            _ = doors[loop].mailbox.post(.acknowledged(exchange, durability, dots))
+        case .admin(let exchange, let answer):
+            _ = admin?.complete(exchange) { answer.write(into: &$0) }
+        case .bootstrap:
+            log.notice("a cluster was created", ["node.id": hexText(identity.nodeID.raw)])
+        case nil: break
+        }
+    }
+
+    private func flushBatch() {
+        guard !batch.isEmpty else { return }
+        let last = batchFirst + UInt64(batch.count) - 1
+        let isTaken = store.append(LogBatch(firstSequence: batchFirst, changes: batch))
+        batch = []
+        if !isTaken { step(.refused(first: batchFirst, last: last)) }
+    }
+
+    /// A register changed: every loop gets the new catalog before the change is acknowledged.
+    private func adopt(_ register: Register) {
+        if let known = catalog.registers[register.name], !register.wins(over: known) { return }
+        var registers = catalog.registers
+        registers[register.name] = register
+        catalog = Catalog(registers: registers, clusterKey: clusterKey)
+        for index in doors.indices { postCatalog(to: index) }
+    }
+
+    /// A loop that cannot take the catalog must not allow anything under the old one.
+    private func postCatalog(to index: Int) {
+        if doors[index].mailbox.post(.catalog(catalog)) {
+            if catalogOwed.remove(index) != nil {
+                doors[index].missedThrough.store(lastPersisted, ordering: .releasing)
+            }
+        } else {
+            catalogOwed.insert(index)
+            doors[index].missedThrough.store(.max, ordering: .releasing)
+        }
+    }
+
+    // MARK: time and end
+
+    private func tick() {
+        let now = Clock.bootNanoseconds()
+        if lastTickNanos > 0 {
+            let late = now - lastTickNanos
+            let due = Limits.tickMillis * 1_000_000
+            metrics.loopLag.record(nanoseconds: late > due ? late - due : 0)
+        }
+        lastTickNanos = now
+        step(.ticked)
+        do { try view.renew() } catch { log.warning("the state cannot be read", error) }
+        for index in catalogOwed { postCatalog(to: index) }
+        let staleness = lease.stalenessNanos(now: now)
+        metrics.stalenessMillis.set(Int((staleness ?? 0) / 1_000_000))
+        metrics.ready.set(isReady ? 1 : 0)
+        if let deadline = drainDeadlineNanos, now >= deadline { finish() }
+    }
+
+    /// Replay done, listeners bound, keys present, lease valid (DESIGN 10.2).
+    var isReady: Bool {
+        listening.count == doors.count && catalog.isUsable && ending == nil
+            && lease.permitsAllow(
+                now: Clock.bootNanoseconds(),
+                boundNanos: config.stalenessBoundNanos
+            )
+    }
+
+    /// Begins to end: no new connections, what is in flight finishes.
+    func end(_ why: Ending) {
+        guard ending == nil else { return }
+        ending = why
+        metrics.ready.set(0)
+        drainDeadlineNanos = Clock.bootNanoseconds() + Limits.drainNanos
+        for door in doors { _ = door.mailbox.post(.drain) }
+        admin?.drain()
+    }
+
+    private func finishIfDrained() {
+        guard ending != nil, loop.turn != nil else { return }
+        if drained.count == doors.count, waiters.isEmpty, admin?.isDrained ?? true { finish() }
+    }
+
+    private func finish() {
+        loop.turn = nil
+        admin?.close()
+        ticker?.close()
+        signals?.close()
+        mailbox.close()
+        reports.close()
+        view.close()
+        onFinish?()
+        loop.stop()
+    }
+
+    // MARK: bootstrap
+
+    /// Mints the cluster's secret, its admin and voters generation 1, in one log transaction.
+    private func bootstrap() {
+        let drafts = firstRegisters.map { Draft.register($0) }
+        request(drafts, policy: .strict, waiter: .bootstrap)
+        flushBatch()
+    }
+}
+
+/// Why a node ends.
+enum Ending: Equatable {
+    /// SIGTERM or SIGINT: exit 0.
+    case signal
+    /// Something broke: exit 70.
+    case failed(String)
+}

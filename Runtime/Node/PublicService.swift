@@ -1,0 +1,174 @@
+// The public listener: which path goes where, and who may.
+//
+//     /u/{token}          anybody with the link        OptOutRoute.swift
+//     /v1/check           scope check                  CheckRoute.swift
+//     /v1/suppressions    scope suppress               MarkRoutes.swift
+//     /v1/consents        scope consent                MarkRoutes.swift
+//     /v1/links           scope link                   LinkRoute.swift
+//     /livez /readyz      anybody                      here
+//
+// A handler either answers at once or sends a write to the node loop and answers later.
+
+import Address
+import Cluster
+import FunctionKit
+import Servers
+import Suppression
+import Token
+import Wire
+
+/// Why a request cannot be served, as the caller will read it.
+struct Refused: Error {
+    let status: HTTPStatus
+    let detail: String
+
+    init(_ status: HTTPStatus, _ detail: String) {
+        self.status = status
+        self.detail = detail
+    }
+}
+
+extension ServingLoop: HTTPService {
+    func bodyLimit(head: borrowing RequestHead, bytes: Span<UInt8>) -> Int {
+        switch Route(bytes.extracting(head.path.range)) {
+        case .optOut: Limits.optOutBodyBytes
+        case .check, .links: Limits.batchBodyBytes
+        default: Limits.apiBodyBytes
+        }
+    }
+
+    func serve(
+        head: borrowing RequestHead,
+        bytes: Span<UInt8>,
+        exchange: Exchange,
+        into answer: inout HTTPAnswer
+    ) -> Disposition {
+        let call = Call(head, bytes)
+        do {
+            switch Route(bytes.extracting(head.path.range)) {
+            case .optOut(let token):
+                return optOut(call, token: Array(call.path[token...]), exchange, into: &answer)
+            case .check: return try check(call, into: &answer)
+            case .suppressions: return try suppressions(call, exchange, into: &answer)
+            case .consents: return try consents(call, exchange, into: &answer)
+            case .links: return try links(call, into: &answer)
+            case .live:
+                answer.start(.ok)
+                answer.send("text/plain; charset=utf-8", "alive\n")
+            case .ready: ready(call, into: &answer)
+            case .unknown:
+                answer.problem(
+                    .notFound,
+                    detail: "No such path on the public listener; see the README."
+                )
+            }
+        } catch let refused as Refused {
+            answer.problem(refused.status, detail: refused.detail)
+        } catch {
+            answer.unavailable("This node cannot read its state. Ask another node.")
+        }
+        return .answered
+    }
+
+    /// Checks key and scope, and finds the tenant.
+    func authorize(_ call: Call, _ scope: KeyScopes) throws -> (TenantEntry, KeyEntry) {
+        let word = scope.words.first ?? ""
+        guard let text = call.bearer() else {
+            throw Refused(
+                .unauthorized,
+                "Send `Authorization: Bearer KEY` with a key of scope \(word)."
+            )
+        }
+        guard let presented = ApiKey(text: text.span), let key = catalog.key(hash: presented.hash),
+            let tenant = catalog.tenant(key.tenant), !tenant.isDeleted
+        else { throw Refused(.unauthorized, "This API key is unknown or revoked.") }
+        guard key.scopes.contains(scope) else {
+            throw Refused(.forbidden, "This API key lacks the scope `\(word)`.")
+        }
+        return (tenant, key)
+    }
+
+    /// Finds stream and topic by name; `*` and a missing topic mean all.
+    func resolve(
+        _ tenant: TenantEntry,
+        stream: [UInt8],
+        topic: [UInt8]
+    ) throws -> (scope: Scope, streamClass: StreamClass) {
+        let star = [UInt8(ascii: "*")]
+        guard let entry = tenant.streams.find(stream.span), !entry.isDeleted else {
+            throw Refused(.notFound, "Unknown stream; `quell stream list` shows them.")
+        }
+        if topic == star || topic.isEmpty {
+            return (Scope(stream: entry.id, topic: .any), entry.streamClass)
+        }
+        guard let found = entry.topics.find(topic.span), !found.isDeleted else {
+            throw Refused(.notFound, "Unknown topic of this stream; `quell topic list` shows them.")
+        }
+        return (Scope(stream: entry.id, topic: found.id), entry.streamClass)
+    }
+
+    /// Like `resolve`, where `*` as the stream means the whole tenant.
+    func resolveWide(
+        _ tenant: TenantEntry,
+        stream: [UInt8],
+        topic: [UInt8]
+    ) throws -> Scope {
+        if stream == [UInt8(ascii: "*")] { return .tenant }
+        return try resolve(tenant, stream: stream, topic: topic).scope
+    }
+
+    /// The digest of an address; nil when the address is malformed.
+    func recipient(_ address: Span<UInt8>, _ tenant: TenantEntry) -> Recipient? {
+        do {
+            try scratch.read(address)
+        } catch { return nil }
+        return tenant.digester.recipient(of: scratch)
+    }
+
+    private func ready(_ call: Call, into answer: inout HTTPAnswer) {
+        let forOptOuts = call.parameter("for") == Array("unsubscribe".utf8)
+        let isReady = forOptOuts ? nodeMetrics.writable.now == 1 : nodeMetrics.ready.now == 1
+        answer.start(isReady ? .ok : .unavailable)
+        answer.send("text/plain; charset=utf-8", isReady ? "ready\n" : "not ready\n")
+    }
+}
+
+/// The paths of the public listener.
+enum Route {
+    case optOut(tokenAt: Int)
+    case check, suppressions, consents, links, live, ready, unknown
+
+    init(_ path: Span<UInt8>) {
+        if path.starts(with: "/u/") {
+            self = .optOut(tokenAt: 3)
+        } else if path.equals("/v1/check") {
+            self = .check
+        } else if path.equals("/v1/suppressions") {
+            self = .suppressions
+        } else if path.equals("/v1/consents") {
+            self = .consents
+        } else if path.equals("/v1/links") {
+            self = .links
+        } else if path.equals("/livez") {
+            self = .live
+        } else if path.equals("/readyz") {
+            self = .ready
+        } else {
+            self = .unknown
+        }
+    }
+}
+
+extension Span<UInt8> {
+    func starts(with prefix: StaticString) -> Bool {
+        guard count >= prefix.utf8CodeUnitCount else { return false }
+        return prefix.withUTF8Buffer { buffer in
+            for i in 0..<buffer.count where unsafe buffer[i] != self[i] { return false }
+            return true
+        }
+    }
+
+    func equals(_ word: StaticString) -> Bool {
+        count == word.utf8CodeUnitCount && starts(with: word)
+    }
+}

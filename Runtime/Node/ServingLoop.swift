@@ -1,0 +1,256 @@
+// A serving loop: one thread, its own listener on the shared port, its own view of the marks.
+//
+// It answers checks by itself and sends writes to the node loop. A write waits here as a
+// `PendingWrite` with the response already made; the response leaves only when the gate has said
+// yes (the output gate of DESIGN 5).
+
+import Address
+import Cluster
+import EventLoop
+import FunctionKit
+import Servers
+import Storage
+import Suppression
+import Token
+import Wire
+
+/// What must be said once the gate has decided.
+struct PendingWrite {
+    /// The shape of the answer.
+    enum Answer {
+        /// A page or a one-click answer at /u/, and who it is for.
+        case optOut(Response, tenant: TenantID, keys: [MarkKey])
+        /// POST /v1/suppressions.
+        case suppression(tenant: TenantID, MarkKey)
+        /// POST /v1/consents.
+        case consent(covered: Int)
+    }
+
+    let answer: Answer
+    let startedNanos: UInt64
+}
+
+final class ServingLoop: Turn {
+    let index: Int
+    let config: Config
+    let door: LoopDoor
+    let node: Mailbox<NodeMessage>
+    let nodeMetrics: NodeMetrics
+    let listUnsubscribe: ListUnsubscribe
+    private let loop: Loop
+    private var server: HTTPServer?
+    private var sweeper: EventLoop.Timer?
+    private var messages: [LoopMessage] = []
+    private var pending: [Exchange: PendingWrite] = [:]
+    private var isDraining = false
+    private var lastTurnNanos: UInt64 = 0
+    var view: View
+    var catalog: Catalog
+    var scratch = CanonicalAddress()
+
+    init(
+        index: Int,
+        config: Config,
+        loop: Loop,
+        door: LoopDoor,
+        node: Mailbox<NodeMessage>,
+        nodeMetrics: NodeMetrics,
+        reader: consuming ReadTransaction,
+        catalog: Catalog
+    ) throws {
+        self.index = index
+        self.config = config
+        self.loop = loop
+        self.door = door
+        self.node = node
+        self.nodeMetrics = nodeMetrics
+        self.catalog = catalog
+        listUnsubscribe = try ListUnsubscribe(publicURL: config.publicURL)
+        view = View(reader: reader, door: door, boundNanos: config.stalenessBoundNanos)
+    }
+
+    /// Binds the public listener and serves until drained.
+    func run() throws {
+        let server = try HTTPServer(loop: loop, service: self)
+        try server.listen(host: config.listenHost, port: config.httpPort, sharePort: true)
+        self.server = server
+        sweeper = try EventLoop.Timer(on: loop, after: 500, every: 500) { [unowned self] in
+            refuseOverdue()
+        }
+        loop.turn = self
+        _ = node.post(.listening(loop: index))
+        loop.run()
+        loop.close()
+    }
+
+    /// Drains the mailbox, serves what is parsed, flushes each connection once.
+    func turn(loop: Loop) {
+        guard let server else { return }
+        door.mailbox.drain(into: &messages)
+        for message in messages { take(message, server) }
+        server.serveReady()
+        server.flush()
+        view.endTurn()
+        publish(server)
+        if isDraining, server.isDrained { finish(server) }
+    }
+
+    private func take(_ message: LoopMessage, _ server: HTTPServer) {
+        switch message {
+        case .show(let sequence, let change): view.show(sequence, change)
+        case .vouch(let lease):
+            view.vouch(lease)
+            trim()
+        case .catalog(let newer): catalog = newer
+        case .acknowledged(let exchange, let durability, let dots):
+            complete(exchange, server) { answer, started in
+                acknowledged(answer, durability, dots, started)
+            }
+        case .refused(let exchange, let refusal):
+            complete(exchange, server) { _, _ in .refused(refusal) }
+        case .drain:
+            isDraining = true
+            server.drain()
+        }
+    }
+
+    /// An idle loop still lets its overlay go, once per lease.
+    private func trim() {
+        do { try view.renew() } catch {
+            // The next check finds the same fault and answers unknown; there is nothing to add
+            // here.
+            view.vouch(.void)
+        }
+    }
+
+    private func publish(_ server: HTTPServer) {
+        let counters = server.counters
+        door.metrics.requests.set(counters.requests)
+        door.metrics.connections.set(counters.open)
+        door.metrics.refusedRequests.set(counters.refusedInAll)
+    }
+
+    private func finish(_ server: HTTPServer) {
+        server.close()
+        sweeper?.close()
+        door.mailbox.close()
+        self.server = nil
+        view.close()
+        _ = node.post(.drained(loop: index))
+        loop.stop()
+    }
+
+    /// Sends a write to the node loop; the answer waits for the gate.
+    func send(
+        _ drafts: [Draft],
+        policy: Policy,
+        stamp: RequestStamp? = nil,
+        isOptOut: Bool = false,
+        exchange: Exchange,
+        pending answer: PendingWrite.Answer
+    ) -> Bool {
+        let message = WriteMessage(
+            loop: index,
+            exchange: exchange,
+            drafts: drafts,
+            policy: policy,
+            stamp: stamp,
+            isOptOut: isOptOut
+        )
+        guard node.post(.write(message)) else { return false }
+        pending[exchange] = PendingWrite(
+            answer: answer,
+            startedNanos: Clock.bootNanoseconds()
+        )
+        return true
+    }
+
+    private func complete(
+        _ exchange: Exchange,
+        _ server: HTTPServer,
+        _ decide: (PendingWrite.Answer, UInt64) -> WriteOutcome
+    ) {
+        guard let waiting = pending.removeValue(forKey: exchange) else { return }
+        let outcome = decide(waiting.answer, waiting.startedNanos)
+        if case .refused(let refusal) = outcome {
+            door.metrics.refusals[Int(refusal.rawValue)].add()
+        }
+        // False means that the caller has gone; the write is durable all the same.
+        _ = server.complete(exchange) { answer in outcome.write(waiting.answer, into: &answer) }
+    }
+
+    private func acknowledged(
+        _ answer: PendingWrite.Answer,
+        _ durability: Durability,
+        _ dots: DotRange,
+        _ startedNanos: UInt64
+    ) -> WriteOutcome {
+        door.metrics.acknowledge.record(
+            nanoseconds: Clock.bootNanoseconds() - startedNanos
+        )
+        if durability == .local { door.metrics.localAcknowledgments.add() }
+        switch answer {
+        case .optOut(let response, let tenant, let keys):
+            return .durable(
+                durability,
+                text: undo(response, tenant: tenant, keys: keys, dots)
+            )
+        case .suppression(let tenant, let key):
+            return .durable(durability, text: consentID(tenant: tenant, key, dots.dot(0)))
+        case .consent: return .durable(durability, text: [])
+        }
+    }
+
+    /// The page with its undo token, which names exactly the dots of this response.
+    private func undo(
+        _ response: Response,
+        tenant: TenantID,
+        keys: [MarkKey],
+        _ dots: DotRange
+    ) -> [UInt8] {
+        guard response.hasUndoPlace, let ring = catalog.tenant(tenant)?.ring,
+            let person = keys.first?.person
+        else { return response.body }
+        let items = keys.enumerated().map { UndoItem(key: $1, dot: dots.dot($0)) }
+        var filled = response
+        do {
+            filled.fillUndo(
+                try ring.sealUndo(items, of: person, nowMillis: Clock.wallMilliseconds())
+            )
+        } catch { filled.fillUndo([]) }
+        return filled.body
+    }
+
+    /// The opaque id that a consent may name later; empty when the tenant's keys are gone.
+    func consentID(tenant: TenantID, _ key: MarkKey, _ dot: Dot) -> [UInt8] {
+        guard let ring = catalog.tenant(tenant)?.ring else { return [] }
+        do { return try ring.sealConsent(dot, of: key) } catch { return [] }
+    }
+
+    /// Callers that the node loop never answered are told to come again.
+    private func refuseOverdue() {
+        guard let server else { return }
+        let now = Clock.bootNanoseconds()
+        let overdue = pending.filter {
+            now - $0.value.startedNanos > Limits.answerDeadlineNanos
+        }
+        for exchange in overdue.keys {
+            complete(exchange, server) { _, _ in .refused(.notDurable) }
+        }
+        if lastTurnNanos > 0 {
+            let lag = now - lastTurnNanos
+            door.metrics.loopLag.record(
+                nanoseconds: lag > 500_000_000 ? lag - 500_000_000 : 0
+            )
+        }
+        lastTurnNanos = now
+    }
+
+    /// The two clocks, read now.
+    func now() -> Instant {
+        Instant(
+            bootNanos: Clock.bootNanoseconds(),
+            wallMillis: Clock.wallMilliseconds()
+        )
+    }
+}

@@ -1,0 +1,130 @@
+// How a serving loop answers "may I write to this person?".
+//
+// Three things go into a verdict, taken in this order in every turn (DESIGN 3; the order is the
+// result of reference/models/overlay.py): the mailbox is drained, which brings marks and then the
+// lease that vouches for them; lease and overlay are taken; then the read transaction is renewed.
+// An overlay entry goes only when this loop's own snapshot is at or past it. Any other order lets
+// some loop allow an opt-out that was already acknowledged.
+
+import Cluster
+import EventLoop
+import Storage
+import Suppression
+import Synchronization
+
+/// What one serving loop knows of the marks.
+struct View: ~Copyable {
+    private var reader: ReadTransaction
+    private var overlay = Overlay()
+    private(set) var lease = Lease.void
+    private var isRenewed = false
+    private var missed: UInt64 = 0
+    private let door: LoopDoor?
+    private let boundNanos: UInt64
+
+    /// - Parameter door: of a serving loop; nil on the node loop, which misses nothing.
+    init(reader: consuming ReadTransaction, door: LoopDoor?, boundNanos: UInt64) {
+        self.reader = reader
+        self.door = door
+        self.boundNanos = boundNanos
+    }
+
+    /// A change that is committed and that the state may not have yet.
+    ///
+    /// One that does not fit is a change this loop cannot see: it allows nothing until its snapshot
+    /// has it.
+    mutating func show(_ sequence: UInt64, _ change: Change) {
+        if !overlay.insert(sequence, change) { missed = sequence }
+    }
+
+    /// Imports and the API stop here.
+    var isHalfFull: Bool { overlay.isHalfFull }
+
+    /// Public opt-outs stop here.
+    var isFull: Bool { overlay.isFull }
+
+    /// The newest proof of freshness.
+    mutating func vouch(_ lease: Lease) { self.lease = lease }
+
+    /// Renews the snapshot, once a turn and after the mailbox was drained.
+    mutating func renew() throws(StorageError) {
+        guard !isRenewed else { return }
+        try reader.renew()
+        overlay.drop(through: reader.watermark)
+        isRenewed = true
+    }
+
+    /// Gives the snapshot back, so that its pages can be reused while the loop sleeps.
+    mutating func endTurn() {
+        guard isRenewed else { return }
+        reader.reset()
+        isRenewed = false
+        door?.metrics.overlay.set(overlay.count)
+    }
+
+    /// The loop ends: its snapshot must not outlive the environment.
+    mutating func close() {
+        reader.reset()
+        isRenewed = false
+    }
+
+    /// Walks every mark of a person, state and overlay merged.
+    mutating func forEachMark(
+        of person: Person,
+        _ body: (MarkKey, Mark?) -> Void
+    ) throws(StorageError) {
+        try renew()
+        try reader.forEachMark(of: person, under: overlay, body)
+    }
+
+    /// The verdict, fail-closed: `allow` needs a lease within the bound and a complete view.
+    ///
+    /// - Parameter now: read after the request's last byte, never a loop's cached time.
+    mutating func verdict(_ query: Query, now: Instant) -> Verdict {
+        var judgement = Judgement(query, nowSeconds: now.wallMillis / 1_000)
+        var damaged: UInt64 = 0
+        do {
+            try forEachMark(of: query.person) { key, mark in
+                if mark == nil { damaged += 1 }
+                judgement.consider(key, mark)
+            }
+        } catch { return .unknown }
+        if damaged > 0 { door?.metrics.damaged.add(damaged) }
+        if let denial = judgement.denial { return denial }
+        guard isComplete, lease.permitsAllow(now: now.bootNanos, boundNanos: boundNanos)
+        else { return .unknown }
+        return .allow
+    }
+
+    /// Whether nothing that the node loop showed is missing here.
+    private var isComplete: Bool {
+        let missed = max(missed, door?.missedThrough.load(ordering: .acquiring) ?? 0)
+        return missed == 0 || reader.watermark >= missed
+    }
+
+    /// The mark of one key, merged; empty when nobody wrote it, nil when its bytes are damaged.
+    mutating func mark(_ key: MarkKey) throws(StorageError) -> Mark? {
+        try renew()
+        return switch try reader.mark(key, under: overlay) {
+        case .absent: Mark()
+        case .present(let mark): mark
+        case .damaged: nil
+        }
+    }
+
+    /// What the state on disk remembers of an idempotency key, within its 24 hours.
+    mutating func request(
+        _ id: Recipient,
+        now: Instant
+    ) throws(StorageError) -> Cluster.RememberedRequest? {
+        try renew()
+        guard let known = try reader.request(id),
+            known.millis + Suppression.Limits.requestMemoryMillis > now.wallMillis
+        else { return nil }
+        let interval = SequenceInterval(first: known.dot.sequence, last: known.dot.sequence)
+        return Cluster.RememberedRequest(
+            body: known.body,
+            dots: DotRange(origin: known.dot.origin, interval: interval)
+        )
+    }
+}

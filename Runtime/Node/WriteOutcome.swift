@@ -1,0 +1,129 @@
+// What a caller hears about a write: the words for every answer of the gate, in one place.
+
+import Cluster
+import FunctionKit
+import Servers
+import Suppression
+import Wire
+
+/// The gate's decision, ready to be written out.
+enum WriteOutcome {
+    /// Acknowledged; `text` is the page or the id that the answer carries.
+    case durable(Durability, text: [UInt8])
+    /// Not acknowledged.
+    case refused(Refusal)
+
+    func write(_ waiting: PendingWrite.Answer, into answer: inout HTTPAnswer) {
+        switch self {
+        case .durable(let durability, let text):
+            switch waiting {
+            case .optOut(let response, _, _):
+                response.write(body: text, durability: durability, into: &answer)
+            case .suppression:
+                answer.json { json in
+                    json.beginObject()
+                    json.key("id")
+                    json.string(text.span)
+                    json.field("durability", durability.name)
+                    json.endObject()
+                }
+            case .consent(let covered):
+                answer.json { json in
+                    json.beginObject()
+                    json.field("covered", covered)
+                    json.endObject()
+                }
+            }
+        case .refused(let refusal): refusal.write(into: &answer)
+        }
+    }
+}
+
+extension Refusal {
+    /// What went wrong, what is safe to assume, what to do.
+    private var detail: String {
+        switch self {
+        case .notDurable:
+            "The request is not yet on enough disks. Nothing is lost; send it again."
+        case .full: "This node's disk is full and it takes no writes. Ask another node."
+        case .busy: "Too many writes wait already. Send it again in a moment."
+        case .failed: "This node's disk failed and it takes no writes. Ask another node."
+        case .otherBody:
+            "This Idempotency-Key came before with another body. Use a fresh key."
+        case .unobserved:
+            "An id in `observed` names a write that this node does not hold. Ask for the ids again."
+        }
+    }
+
+    func write(into answer: inout HTTPAnswer) {
+        switch self {
+        case .otherBody: answer.problem(.unprocessable, detail: detail)
+        case .unobserved: answer.problem(.conflict, detail: detail)
+        case .notDurable, .full, .busy, .failed:
+            answer.unavailable(detail)
+        }
+    }
+}
+
+extension Response {
+    /// Sends a function's response with the headers that every page must carry.
+    func write(body: [UInt8], durability: Durability?, into answer: inout HTTPAnswer) {
+        answer.start(HTTPStatus.of(status))
+        for header in PageHeaders.all { answer.field(header.name, header.value) }
+        switch durability {
+        case .quorum: answer.field("Quell-Durability", "quorum")
+        case .local: answer.field("Quell-Durability", "local")
+        case nil: break
+        }
+        answer.send(type: contentType.span, body.span)
+    }
+}
+
+extension HTTPStatus {
+    /// The statuses that a function may choose; anything else is a bad response.
+    static func of(_ code: UInt16) -> HTTPStatus {
+        switch code {
+        case 200: .ok
+        case 404: .notFound
+        default: .internalError
+        }
+    }
+}
+
+extension HTTPAnswer {
+    /// A whole 200 answer in JSON.
+    mutating func json(_ body: (inout JSONWriter) -> Void) {
+        json(status: .ok, body)
+    }
+
+    /// A whole answer in JSON.
+    mutating func json(status: HTTPStatus, _ body: (inout JSONWriter) -> Void) {
+        var bytes: [UInt8] = []
+        bytes.appendJSON(body)
+        start(status)
+        send("application/json", bytes.span)
+    }
+
+    /// 503 with Retry-After.
+    mutating func unavailable(_ detail: String) {
+        start(.unavailable)
+        field("Retry-After", "\(Limits.retryAfterSeconds)")
+        var bytes: [UInt8] = []
+        bytes.appendJSON { json in
+            json.beginObject()
+            json.field("type", "about:blank")
+            json.field("title", "Service Unavailable")
+            json.field("status", 503)
+            json.field("detail", detail)
+            json.endObject()
+        }
+        send("application/problem+json", bytes.span)
+    }
+
+    /// 405 with the methods that would work.
+    mutating func methodNotAllowed(_ allowed: StaticString) {
+        start(.methodNotAllowed)
+        field("Allow", allowed)
+        send("text/plain; charset=utf-8", "Allowed here: \(allowed)\n")
+    }
+}

@@ -1,0 +1,257 @@
+// What `quell dev` does, step by step:
+//
+//     keys (once) ─► spawn nodes ─► alive ─► demo tenant (once) ─► cluster.json ─► ready ─► greet
+//
+// Whatever fails on the way, nothing stays running and the exit code is not 0.
+
+import Client
+import Foundation
+import Glibc
+import Node
+
+struct DevCluster {
+    private let directory: String
+    private let basePort: Int
+    private let forwarded: [(flag: String, value: String?)]
+    private var file: ClusterFile
+    private var pids: [Int32] = []
+
+    private var clusterPath: String { directory + "/cluster.json" }
+
+    init(directory: String, basePort: Int, forwarded: [(flag: String, value: String?)]) {
+        self.directory = DevCluster.absolute(directory)
+        self.basePort = basePort
+        self.forwarded = forwarded
+        file = ClusterFile(tenant: "demo", apiKey: "", adminKey: "", nodes: [])
+    }
+
+    /// Starts everything and returns when all nodes are ready.
+    mutating func start() throws {
+        let isFirst = !FileManager.default.fileExists(atPath: clusterPath)
+        try prepare(isFirst: isFirst)
+        do {
+            for i in file.nodes.indices {
+                let node = file.nodes[i]
+                let pid = try Spawn.start(node.command, logPath: logPath(node))
+                pids.append(pid)
+                file.nodes[i].pid = Int(pid)
+            }
+            try wait(for: "/livez", seconds: 30)
+            if isFirst { file.apiKey = try populate() }
+            try file.write(clusterPath)
+            try wait(for: "/readyz", seconds: 30)
+        } catch {
+            stop()
+            throw error
+        }
+    }
+
+    private mutating func prepare(isFirst: Bool) throws {
+        if !isFirst {
+            let old = try ClusterFile.read(clusterPath)
+            for node in old.nodes {
+                if let pid = Spawn.owner(of: node.directory) {
+                    throw Failure(
+                        .configuration,
+                        "\(node.name) is already running as pid \(pid); "
+                            + "use it, or `quell dev stop --dir \(directory)` first"
+                    )
+                }
+            }
+            file = old
+        } else {
+            try makeDirectory(directory)
+            let keys = directory + "/keys"
+            if !FileManager.default.fileExists(atPath: keys + "/cluster.key") {
+                try KeyFiles.create(in: keys)
+            }
+            let text = try Files.read(keys + "/admin.key", limitBytes: 1_024)
+            file.adminKey = String(decoding: text.filter { $0 > 0x20 }, as: UTF8.self)
+        }
+        file.nodes = [try node(index: 0)]
+    }
+
+    private func node(index: Int) throws -> ClusterFile.Node {
+        let name = "n\(index + 1)"
+        let base = basePort + 10 * index
+        let home = "\(directory)/\(name)"
+        var command = [
+            try executable(), "serve", "--name", name, "--data", home, "--base-port", "\(base)",
+            "--zone", "z\(index + 1)", "--cluster-key", directory + "/keys/cluster.key",
+            "--bootstrap", "--voters", name,
+        ]
+        for (flag, value) in forwarded {
+            if let value { command += [flag, value] }
+        }
+        func port(_ offset: Int) -> String { "127.0.0.1:\(base + offset)" }
+        return ClusterFile.Node(
+            name: name,
+            pid: 0,
+            http: port(0),
+            admin: port(1),
+            resp: port(2),
+            peer: port(3),
+            policy: port(4),
+            socketmap: port(5),
+            directory: home,
+            command: command
+        )
+    }
+
+    private func executable() throws(Failure) -> String {
+        do {
+            return try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        } catch {
+            throw Failure(.internal, "/proc/self/exe cannot be read; mount /proc")
+        }
+    }
+
+    /// Waits until every node answers 200, or one has ended.
+    private func wait(for path: String, seconds: Int) throws {
+        for _ in 0..<(seconds * 20) {
+            var answered = 0
+            for (node, pid) in zip(file.nodes, pids) {
+                if let code = Spawn.ended(pid) { throw died(node, code) }
+                if isOK(node, path) { answered += 1 }
+            }
+            if answered == file.nodes.count { return }
+            usleep(50_000)
+        }
+        throw Failure(
+            .internal,
+            "the nodes did not answer \(path) within \(seconds) s; see \(directory)/*.log"
+        )
+    }
+
+    private func isOK(_ node: ClusterFile.Node, _ path: String) -> Bool {
+        do {
+            var client = try QuellClient(address: node.admin, key: "")
+            return try client.isWell(path)
+        } catch { return false }
+    }
+
+    /// The node's last words are the reason.
+    private func died(_ node: ClusterFile.Node, _ code: Int32) -> Failure {
+        let log = FileManager.default.contents(atPath: logPath(node)) ?? Data()
+        let lines = String(decoding: log, as: UTF8.self).split(separator: "\n")
+        let reason = lines.last { $0.hasPrefix("quell: ") }?.dropFirst(7) ?? "see \(logPath(node))"
+        return Failure(
+            code == 78 ? .configuration : .internal,
+            "\(node.name) exited with \(code): \(reason)"
+        )
+    }
+
+    /// Creates the demo tenant and its API key.
+    private func populate() throws -> String {
+        guard let node = file.nodes.first else { return "" }
+        var admin = try QuellClient(address: node.admin, key: file.adminKey)
+        // The first registers are written by the node itself right after it starts to listen.
+        for attempt in 0..<100 {
+            do {
+                _ = try admin.addTenant("demo")
+                break
+            } catch {
+                if attempt == 99 { throw error }
+                usleep(50_000)
+            }
+        }
+        _ = try admin.addStream(tenant: "demo", name: "marketing", streamClass: "marketing")
+        _ = try admin.addStream(
+            tenant: "demo",
+            name: "transactional",
+            streamClass: "transactional"
+        )
+        for (stream, topic) in [
+            ("marketing", "news"), ("marketing", "offers"), ("transactional", "receipts"),
+        ] {
+            _ = try admin.addTopic(tenant: "demo", stream: stream, name: topic)
+        }
+        let scopes = ["check", "suppress", "consent", "import", "export", "link"]
+        // A crash between this call and writing cluster.json loses the key text; a fresh name
+        // works.
+        let name = "dev-\(UInt32.random(in: 0...UInt32.max))"
+        return try admin.addKey(tenant: "demo", name: name, scopes: scopes).key
+    }
+
+    /// Says what runs and what to try first, with the real path.
+    func greet(isMailReady: Bool) {
+        guard let node = file.nodes.first, let quell = node.command.first else { return }
+        print("\(file.nodes.count) node is ready; its files are in \(directory)\n")
+        do {
+            var client = try QuellClient(address: node.http, key: file.apiKey)
+            let links = try client.links(
+                stream: "marketing",
+                topic: "news",
+                addresses: ["ada@example.com"]
+            )
+            if let link = links.rows.first {
+                print("Open this link as ada@example.com would:\n  \(link.url)\n")
+            }
+        } catch {
+            print("(no link could be made: \(error))\n")
+        }
+        let options = "--stream marketing --topic news --cluster \(clusterPath)"
+        print("Ask whether news may be sent to her, before and after:")
+        print("  \(quell) check ada@example.com \(options)\n")
+        if !isMailReady {
+            print(
+                "Links in real mail need https: pass --public-url https://unsubscribe.example.com"
+            )
+        }
+        fflush(nil)
+    }
+
+    /// Stays in the foreground until Ctrl-C, then ends the nodes.
+    mutating func watch() throws {
+        print("Press Ctrl-C to stop.")
+        fflush(nil)
+        var signals = sigset_t()
+        unsafe sigemptyset(&signals)
+        unsafe sigaddset(&signals, SIGINT)
+        unsafe sigaddset(&signals, SIGTERM)
+        unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
+        var reported: Set<Int32> = []
+        while true {
+            var second = timespec(tv_sec: 1, tv_nsec: 0)
+            if unsafe sigtimedwait(&signals, nil, &second) > 0 { break }
+            for (node, pid) in zip(file.nodes, pids) where !reported.contains(pid) {
+                guard let code = Spawn.ended(pid) else { continue }
+                reported.insert(pid)
+                print("\(node.name) (pid \(pid)) ended with \(code); its log is \(logPath(node))")
+                fflush(nil)
+            }
+            if reported.count == pids.count {
+                throw Failure(.internal, "no node is left; see \(directory)/*.log")
+            }
+        }
+        stop()
+    }
+
+    private func stop() {
+        for node in file.nodes {
+            guard let pid = Spawn.owner(of: node.directory) else { continue }
+            _ = Spawn.stop(owner: pid, of: node.directory, seconds: 10)
+        }
+        for pid in pids where Spawn.ended(pid) == nil { kill(pid, SIGKILL) }
+    }
+
+    private func logPath(_ node: ClusterFile.Node) -> String { "\(directory)/\(node.name).log" }
+
+    private func makeDirectory(_ path: String) throws(Failure) {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: path,
+                withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o700]
+            )
+        } catch {
+            throw Failure(.configuration, "\(path): cannot be created; choose another --dir")
+        }
+    }
+
+    static func absolute(_ path: String) -> String {
+        let full =
+            path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+        return (full as NSString).standardizingPath
+    }
+}
