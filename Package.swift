@@ -26,6 +26,11 @@ let package = Package(
         .systemLibrary(name: "CDigest", providers: [.apt(["libssl-dev"])]),
         .target(name: "CLLHTTP", path: "Runtime/CLLHTTP"),
         .target(name: "Suppression", swiftSettings: strict),
+        .target(
+            name: "Storage", dependencies: ["Suppression", "CLMDB"], swiftSettings: strict),
+        .testTarget(
+            name: "StorageTests", dependencies: ["Storage", "Suppression", "CLMDB"],
+            swiftSettings: strict),
         .target(name: "Cluster", dependencies: ["Suppression"], swiftSettings: strict),
         .target(
             name: "Address", dependencies: ["Suppression", "CUnicode", "CDigest"],

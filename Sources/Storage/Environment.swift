@@ -11,6 +11,7 @@
 
 internal import CLMDB
 internal import Glibc
+internal import Suppression
 
 /// An open environment.
 final class Environment: Sendable {
@@ -30,7 +31,7 @@ final class Environment: Sendable {
         var env: OpaquePointer?
         try check(unsafe mdb_env_create(&env), "mdb_env_create")
         guard let raw = unsafe env else { throw .other(call: "mdb_env_create", code: 0) }
-        do {
+        do throws(StorageError) {
             try check(unsafe mdb_env_set_mapsize(raw, mapBytes), "mdb_env_set_mapsize")
             try check(unsafe mdb_env_set_maxdbs(raw, 16), "mdb_env_set_maxdbs")
             try check(

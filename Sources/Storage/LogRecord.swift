@@ -91,7 +91,7 @@ struct LogPage {
 }
 
 /// A short read transaction of its own, for the storage threads and the start.
-struct Snapshot: ~Copyable {
+@safe struct Snapshot: ~Copyable {
     private let raw: OpaquePointer
     private let environment: Environment
 

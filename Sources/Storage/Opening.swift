@@ -66,8 +66,8 @@ extension Opening {
         if stateIdentity != nil && logIdentity == nil { doubt = doubt ?? "log.mdb was missing" }
 
         let known = stateIdentity ?? logIdentity
-        let storeID = try known?.storeID ?? randomBits()
-        let nodeID = try known?.nodeID ?? randomBits() | 1  // never 0, which names no node
+        let storeID = try randomBits()
+        let nodeID = try randomBits() | 1  // never 0, which names no node
         let highest = max(stateIdentity?.epoch ?? 0, logIdentity?.epoch ?? 0)
         let counter = Epoch(raw: highest).counter
         guard counter < .max else {
@@ -75,8 +75,8 @@ extension Opening {
         }
         let random = UInt32(truncatingIfNeeded: try randomBits())
         let life = Identity(
-            storeID: storeID,
-            nodeID: nodeID,
+            storeID: known?.storeID ?? storeID,
+            nodeID: known?.nodeID ?? nodeID,
             epoch: Epoch(counter: counter + 1, random: random).raw)
 
         let files = Files(
@@ -84,14 +84,14 @@ extension Opening {
                 environment: state, tables: StateTables(try state.tables(StateTables.names))),
             log: LogFile(environment: log, tables: LogTables(try log.tables(LogTables.names))))
         if logIdentity == nil {
-            try files.writeLog(Identity(storeID: storeID, nodeID: nodeID, epoch: 0))
+            try files.writeLog(Identity(storeID: life.storeID, nodeID: life.nodeID, epoch: 0))
         }
         let watermark = try files.writeState(
             life, state: stateIdentity, log: logIdentity, doubt: &doubt)
         try files.writeLog(life)
         try flush(directory: directory)
         return Opening(
-            state: files.state, log: files.log, nodeID: NodeID(raw: nodeID),
+            state: files.state, log: files.log, nodeID: NodeID(raw: life.nodeID),
             epoch: Epoch(raw: life.epoch), created: created, restored: doubt, watermark: watermark)
     }
 
@@ -114,7 +114,7 @@ extension Opening {
         guard unsafe rename(path, directory + "/" + name) == 0 else {
             throw systemError("rename", path: path)
         }
-        guard unsafe unlink(path + "-lock") == 0 || unsafe errno == ENOENT else {
+        guard unsafe unlink(path + "-lock") == 0 || errno == ENOENT else {
             throw systemError("unlink", path: path + "-lock")
         }
     }

@@ -4,6 +4,7 @@
 // sequence numbers. flock is released by the kernel when the owner dies, however it dies, so a stale
 // file never blocks a start; the pid inside is for people and for `quell dev stop`.
 
+internal import CLMDB
 internal import Glibc
 internal import Suppression
 
@@ -35,14 +36,16 @@ final class OwnerLock: Sendable {
 
     private static func take(_ descriptor: Int32, _ directory: String) throws(StorageError) {
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            guard unsafe errno == EWOULDBLOCK else { throw systemError("flock", path: directory) }
+            guard errno == EWOULDBLOCK else { throw systemError("flock", path: directory) }
             throw .inUse(path: directory, pid: owner(descriptor))
         }
         guard ftruncate(descriptor, 0) == 0 else {
             throw systemError("ftruncate", path: directory)
         }
         let text = Array("\(getpid())\n".utf8)
-        let written = unsafe text.withUnsafeBytes { unsafe pwrite(descriptor, $0.baseAddress, $0.count, 0) }
+        let written = unsafe text.withUnsafeBytes {
+            unsafe pwrite(descriptor, $0.baseAddress, $0.count, 0)
+        }
         guard written == text.count else { throw systemError("pwrite", path: directory) }
     }
 
@@ -58,10 +61,10 @@ final class OwnerLock: Sendable {
     private static func inspect(_ directory: String) throws(StorageError) {
         if unsafe mkdir(directory, 0o700) == 0 {
             try flush(directory: directory + "/..")
-        } else if unsafe errno != EEXIST {
+        } else if errno != EEXIST {
             throw systemError("mkdir", path: directory)
         }
-        var about = unsafe stat()
+        var about = stat()
         guard unsafe stat(directory, &about) == 0 else {
             throw systemError("stat", path: directory)
         }
@@ -72,7 +75,7 @@ final class OwnerLock: Sendable {
         guard about.st_mode & S_IWUSR != 0, unsafe access(directory, W_OK | X_OK) == 0 else {
             throw .readOnly(path: directory)
         }
-        var system = unsafe statfs()
+        var system = statfs()
         guard unsafe statfs(directory, &system) == 0 else {
             throw systemError("statfs", path: directory)
         }

@@ -20,7 +20,7 @@ public enum StoredMark: Equatable, Sendable {
 }
 
 /// A loop's own view of the state. Stays on one thread at a time.
-public struct ReadTransaction: ~Copyable {
+@safe public struct ReadTransaction: ~Copyable {
     private let raw: OpaquePointer
     private let cursor: OpaquePointer
     private let environment: Environment

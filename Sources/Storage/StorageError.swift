@@ -84,7 +84,7 @@ func check(_ code: Int32, _ call: StaticString) throws(StorageError) {
 
 /// The error of a system call that has just failed, taken from `errno`.
 func systemError(_ call: StaticString, path: String) -> StorageError {
-    let code = unsafe errno
+    let code = errno
     switch code {
     case EROFS, EACCES, EPERM: return .readOnly(path: path)
     case ENOSPC, EDQUOT: return .full

@@ -8,7 +8,6 @@
 // marks take 27 ms for 256 (DESIGN 5). So a write is acknowledged from the log and shows in the marks
 // later, and every loop bridges the time between with its overlay.
 
-internal import Suppression
 internal import Synchronization
 public import Suppression
 
@@ -100,14 +99,14 @@ public final class Store: Sendable {
         let outlet = Outlet(sink)
         let (state, log) = (opening.state, opening.log)
         let lastStored = checkpoint.watermark
-        let writer = try Worker(name: "quell-log") {
+        let writer = try Worker {
             var writer = LogWriter(
                 log, queue: queue, handover: handover, outlet: outlet, lastStored: lastStored)
             writer.run()
         }
         let checkpointer: Worker
         do {
-            checkpointer = try Worker(name: "quell-checkpoint") {
+            checkpointer = try Worker {
                 var checkpointer = Checkpointer(
                     checkpoint, state: state, log: log, queue: queue, handover: handover,
                     outlet: outlet)

@@ -1,6 +1,5 @@
 // What the storage threads tell the node, and the one place through which they tell it.
 
-internal import Suppression
 internal import Synchronization
 public import Suppression
 

@@ -1,6 +1,5 @@
 // The values of the state's tables as bytes; Docs/formats.md shows each.
 
-internal import Suppression
 public import Suppression
 
 /// Where a write went.

@@ -1,5 +1,6 @@
 // A thread and what wakes it. The only two that exist are the log writer and the checkpointer.
 
+internal import CLMDB
 internal import Glibc
 
 /// A running thread; ends when its body returns.
@@ -7,14 +8,14 @@ struct Worker: ~Copyable, Sendable {
     private let thread: pthread_t
 
     /// Starts a thread that runs `body` once. Signals stay with the threads that listen for them.
-    init(name: String, _ body: @escaping @Sendable () -> Void) throws(StorageError) {
+    init(_ body: @escaping @Sendable () -> Void) throws(StorageError) {
         final class Start: Sendable {
             let body: @Sendable () -> Void
             init(_ body: @escaping @Sendable () -> Void) { self.body = body }
         }
         let start = unsafe Unmanaged.passRetained(Start(body))
-        var everySignal = unsafe sigset_t()
-        var before = unsafe sigset_t()
+        var everySignal = sigset_t()
+        var before = sigset_t()
         unsafe sigfillset(&everySignal)  // cannot fail for a valid set
         unsafe pthread_sigmask(SIG_SETMASK, &everySignal, &before)
         var thread = pthread_t()
@@ -28,13 +29,12 @@ struct Worker: ~Copyable, Sendable {
             unsafe start.release()
             throw .other(call: "pthread_create", code: code)
         }
-        unsafe pthread_setname_np(thread, name)  // for `top -H`; at most 15 bytes, else ignored
         self.thread = thread
     }
 
     /// Waits for the end.
     consuming func join() {
-        let code = unsafe pthread_join(thread, nil)
+        let code = pthread_join(thread, nil)
         precondition(code == 0, "a worker is joined once")
     }
 }
@@ -45,7 +45,7 @@ struct Bell: ~Copyable, Sendable {
 
     /// Makes a silent bell. See eventfd(2).
     init() throws(StorageError) {
-        descriptor = eventfd(0, Int32(EFD_CLOEXEC.rawValue | EFD_NONBLOCK.rawValue))
+        descriptor = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
         guard descriptor >= 0 else { throw systemError("eventfd", path: "eventfd") }
     }
 

@@ -4,9 +4,11 @@ internal import CLMDB
 internal import Suppression
 
 /// A write transaction; LMDB allows one at a time per environment and blocks the second.
-struct WriteTransaction: ~Copyable {
+///
+/// It holds no reference, or `discard` below would not compile: whoever begins one keeps the
+/// environment for as long, as the store's threads do.
+@safe struct WriteTransaction: ~Copyable {
     private let raw: OpaquePointer
-    private let environment: Environment
 
     /// Begins; waits while another thread writes to the same environment.
     init(_ environment: Environment) throws(StorageError) {
@@ -14,7 +16,6 @@ struct WriteTransaction: ~Copyable {
         try check(unsafe mdb_txn_begin(environment.raw, nil, 0, &begun), "mdb_txn_begin")
         guard let raw = unsafe begun else { throw .other(call: "mdb_txn_begin", code: 0) }
         unsafe self.raw = raw
-        self.environment = environment
     }
 
     /// Makes everything durable: returns after both flushes of the device.
@@ -43,7 +44,7 @@ struct WriteTransaction: ~Copyable {
     ) throws(StorageError) {
         let keyCount = record.keyCount
         let code = unsafe record.bytes.withUnsafeBytes { bytes -> Int32 in
-            let whole = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
+            let whole = unsafe UnsafeMutableRawPointer(mutating: bytes.baseAddress)
             var key = unsafe MDB_val(mv_size: keyCount, mv_data: whole)
             var value = unsafe MDB_val(
                 mv_size: bytes.count - keyCount, mv_data: whole?.advanced(by: keyCount))
@@ -71,7 +72,7 @@ struct WriteTransaction: ~Copyable {
         in table: Table,
         into unsealed: inout Unsealed
     ) throws(StorageError) -> Found {
-        try lookUp(key, in: table, of: raw, into: &unsealed)
+        try unsafe lookUp(key, in: table, of: raw, into: &unsealed)
     }
 
     /// Begins a walk over a table.
@@ -114,7 +115,7 @@ func lookUp(
 }
 
 /// A position in one table, valid until its transaction ends.
-struct Cursor: ~Copyable {
+@safe struct Cursor: ~Copyable {
     private let raw: OpaquePointer
 
     /// Opens in a transaction that must outlive the cursor.
