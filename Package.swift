@@ -80,7 +80,6 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"), "Yams",
             ],
             path: "Runtime/Node", swiftSettings: strict),
-        .target(name: "Storage", dependencies: ["Suppression", "CLMDB"], swiftSettings: strict),
         .testTarget(
             name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: strict),
         .testTarget(
