@@ -14,6 +14,7 @@ let strict: [SwiftSetting] = [
 let package = Package(
     name: "quell",
     dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto.git", exact: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
@@ -72,6 +73,17 @@ let package = Package(
         .target(
             name: "Servers", dependencies: ["EventLoop", "Wire", "Suppression", "CLLHTTP"],
             path: "Runtime/Servers", swiftSettings: strict),
+        .target(
+            name: "Client", dependencies: ["Suppression", "Wire", "CLLHTTP"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "quell",
+            dependencies: [
+                "Client", "Node", "Token", "Wire",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: strict),
         .target(
             name: "Node",
             dependencies: [
