@@ -11,7 +11,11 @@ import Node
         abstract: "Make \"stop writing to me\" certain.",
         version: "quell \(Version.number) (commit \(Build.commit), disk \(Version.disk), "
             + "wire \(Version.wire), abi \(Version.abi))",
-        subcommands: [Serve.self, Dev.self, Init.self]
+        subcommands: [
+            Init.self, Serve.self, Dev.self, Check.self, Suppress.self, Consent.self, Show.self,
+            MakeLink.self, Status.self, Members.self, TenantVerb.self, StreamVerb.self,
+            TopicVerb.self, KeyVerb.self,
+        ]
     )
 
     static func main() {
