@@ -35,11 +35,13 @@ final class Handover: Sendable {
     }
 
     private let work: Mutex<Work>
+    private let lingerNanoseconds: UInt64
     private let bell: Bell
 
     /// Nothing waits; the state shows all up to `committedThrough`.
-    init(committedThrough: UInt64) throws(StorageError) {
+    init(committedThrough: UInt64, lingerMillis: UInt64) throws(StorageError) {
         work = Mutex(Work(committedThrough: committedThrough))
+        lingerNanoseconds = lingerMillis * 1_000_000
         bell = try Bell()
     }
 
@@ -96,10 +98,10 @@ final class Handover: Sendable {
             let hasWork = work.isBehind || !work.changes.isEmpty
             if !hasWork, work.deadline != nil { return .end }
             guard hasWork || urgent else { return .sleep(millis: -1) }
-            let due = work.since + Limits.checkpointLingerMillis * 1_000_000
+            let due = work.since + lingerNanoseconds
             let isEager = work.changes.count >= Limits.checkpointEagerCount
             if !urgent, !work.isBehind, !isEager, work.deadline == nil, now < due {
-                return .sleep(millis: Int32((due - now) / 1_000_000 + 1))
+                return .sleep(millis: Int32(clamping: (due - now) / 1_000_000 + 1))
             }
             swap(&work.changes, &changes)
             work.bytes = 0

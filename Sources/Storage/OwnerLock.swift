@@ -79,12 +79,16 @@ final class OwnerLock: Sendable {
         guard unsafe statfs(directory, &system) == 0 else {
             throw systemError("statfs", path: directory)
         }
-        let magic = UInt32(truncatingIfNeeded: system.f_type)
-        if let name = remoteFileSystems.first(where: { $0.magic == magic })?.name {
+        if let name = remoteFileSystem(UInt32(truncatingIfNeeded: system.f_type)) {
             throw .unsupported(
                 "\(directory) lies on \(name), where locks and memory maps cannot be trusted: "
                     + "use a directory on a local disk")
         }
+    }
+
+    /// The name of a file system that other machines share; nil for a local one.
+    static func remoteFileSystem(_ magic: UInt32) -> String? {
+        remoteFileSystems.first { $0.magic == magic }?.name
     }
 
     /// File systems whose pages may change behind a memory map. See statfs(2).

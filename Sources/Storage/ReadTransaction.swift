@@ -26,6 +26,9 @@ public enum StoredMark: Equatable, Sendable {
     private let environment: Environment
     private let tables: StateTables
     private var isLive = false
+    /// Reused, so that a turn does not allocate.
+    private var buffer = Unsealed()
+    private let watermarkKey = MetaName.watermark.key
 
     /// Everything up to here shows in the snapshot.
     public private(set) var watermark: UInt64 = 0
@@ -62,9 +65,7 @@ public enum StoredMark: Equatable, Sendable {
         try check(unsafe mdb_txn_renew(raw), "mdb_txn_renew")
         isLive = true
         try check(unsafe mdb_cursor_renew(raw, cursor), "mdb_cursor_renew")
-        var buffer = Unsealed()
-        let found = try unsafe lookUp(
-            MetaName.watermark.key, in: tables.meta, of: raw, into: &buffer)
+        let found = try unsafe lookUp(watermarkKey, in: tables.meta, of: raw, into: &buffer)
         watermark = try metaNumber(found, buffer, .watermark) ?? 0
     }
 

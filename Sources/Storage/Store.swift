@@ -19,6 +19,8 @@ public struct StoreOptions: Sendable {
     public var logMapBytes = Limits.logMapBytes
     /// Wall clock in milliseconds, for forgetting idempotency keys.
     public var wallMillis: @Sendable () -> UInt64 = { wallClockMillis() }
+    /// For tests: how long changes gather before a checkpoint.
+    var lingerMillis = Limits.checkpointLingerMillis
 
     /// The defaults.
     public init() {}
@@ -70,32 +72,40 @@ public struct Opened: Sendable {
 
 /// An open data directory with its two threads.
 public final class Store: Sendable {
-    private struct Threads: ~Copyable {
+    /// What a running store has, and a closed one has given up.
+    private struct Running: ~Copyable {
+        let state: StateFile
+        let log: LogFile
         let writer: Worker
         let checkpointer: Worker
 
         /// The writer first, so that all it commits can still be checkpointed.
-        consuming func end(_ handover: Handover, deadline: UInt64) {
+        consuming func end(
+            _ handover: Handover,
+            deadline: UInt64
+        ) -> (state: StateFile, log: LogFile) {
+            let files = (state, log)
             writer.join()
             handover.close(deadline: deadline)
             checkpointer.join()
+            return files
         }
     }
 
-    private let state: StateFile
-    private let log: LogFile
     private let queue: LogQueue
     private let handover: Handover
     private let outlet: Outlet
-    private let threads: Mutex<Threads?>
+    private let running: Mutex<Running?>
 
     private init(
         _ opening: Opening,
         _ checkpoint: Checkpoint,
+        _ lingerMillis: UInt64,
         _ sink: @escaping @Sendable (StoreEvent) -> Void
     ) throws(StorageError) {
         let queue = try LogQueue()
-        let handover = try Handover(committedThrough: checkpoint.watermark)
+        let handover = try Handover(
+            committedThrough: checkpoint.watermark, lingerMillis: lingerMillis)
         let outlet = Outlet(sink)
         let (state, log) = (opening.state, opening.log)
         let lastStored = checkpoint.watermark
@@ -117,12 +127,11 @@ public final class Store: Sendable {
             writer.join()
             throw error
         }
-        self.state = state
-        self.log = log
         self.queue = queue
         self.handover = handover
         self.outlet = outlet
-        threads = Mutex(Threads(writer: writer, checkpointer: checkpointer))
+        running = Mutex(
+            Running(state: state, log: log, writer: writer, checkpointer: checkpointer))
         queue.trim(through: checkpoint.watermark, now: false)
     }
 
@@ -161,7 +170,7 @@ public final class Store: Sendable {
         if damagedOrigins > 0 {
             restored = restored ?? "the held sets of \(damagedOrigins) origins are damaged"
         }
-        let store = try Store(opening, checkpoint, sink)
+        let store = try Store(opening, checkpoint, options.lingerMillis, sink)
         return Opened(
             store: store, nodeID: opening.nodeID, epoch: opening.epoch, created: opening.created,
             restored: restored, heldSet: checkpoint.held, registers: registers,
@@ -177,7 +186,22 @@ public final class Store: Sendable {
     public func append(_ batch: LogBatch) -> Bool { outlet.isOpen && queue.append(batch) }
 
     /// A view of the state for one loop.
-    public func reader() throws(StorageError) -> ReadTransaction { try ReadTransaction(state) }
+    ///
+    /// It keeps the files open and locked: loops end before the next process may open them.
+    public func reader() throws(StorageError) -> ReadTransaction {
+        guard let files else { throw .unsupported("the store is closed: open it again") }
+        return try ReadTransaction(files.state)
+    }
+
+    /// Both files while the store runs.
+    var files: (state: StateFile, log: LogFile)? {
+        running.withLock { running in
+            switch running {
+            case .some(let running): (running.state, running.log)
+            case .none: nil
+            }
+        }
+    }
 
     /// Checkpoints and trims without the usual linger; answered by `checkpointed`, in any case.
     public func requestCheckpoint() { handover.hurry() }
@@ -185,16 +209,17 @@ public final class Store: Sendable {
     /// Takes back the doubt of `Opened.restored`, once the cluster has admitted this node again.
     public func forgetRestored() { handover.forgetRestored() }
 
-    /// Commits what is queued, checkpoints to the log's end, trims it, and ends both threads.
+    /// Commits what is queued, checkpoints to the log's end, trims it, ends both threads and, once
+    /// no reader is left, gives the directory up.
     ///
     /// - Parameter deadlineMillis: after this time what is left stays in the log; 0 commits what is
     ///   queued and checkpoints nothing.
     /// - Returns: true when the log is empty.
     public func close(deadlineMillis: UInt64) -> Bool {
         let deadline = monotonicNanoseconds() + deadlineMillis * 1_000_000
-        guard let threads = threads.withLock({ $0.take() }) else { return false }
+        guard let running = running.withLock({ $0.take() }) else { return false }
         queue.close()
-        threads.end(handover, deadline: deadline)
+        let (state, log) = running.end(handover, deadline: deadline)
         guard outlet.isOpen else { return false }
         do throws(StorageError) {
             let shown = try Snapshot(state.environment).watermark(state.tables)
