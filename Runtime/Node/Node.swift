@@ -113,7 +113,7 @@ public enum Node {
         } catch let error as LoopError {
             throw .configuration(portAdvice(error))
         } catch let error as StorageError {
-            throw .configuration("\(config.dataDirectory): \(error)")
+            throw .configuration(advice(error, config))
         } catch {
             throw .configuration("\(error)")
         }
@@ -237,6 +237,13 @@ public enum Node {
         for name in parts.catalog.unusable {
             log.warning("a register cannot be used", ["register.name": name])
         }
+    }
+
+    /// The directory is named once, also by errors that do not know it.
+    private static func advice(_ error: StorageError, _ config: Config) -> String {
+        let line = "\(error)"
+        if line.contains(config.dataDirectory) { return line }
+        return "\(config.dataDirectory): \(line)"
     }
 
     private static func portAdvice(_ error: LoopError) -> String {

@@ -98,7 +98,10 @@ struct DevCluster {
         )
     }
 
+    /// The path as it was typed, made absolute; found in PATH, it is what the kernel runs.
     private func executable() throws(Failure) -> String {
+        let typed = CommandLine.arguments.first ?? ""
+        if typed.contains("/") { return DevCluster.absolute(typed) }
         do {
             return try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         } catch {
