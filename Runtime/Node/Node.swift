@@ -103,6 +103,7 @@ public enum Node {
     /// - Throws: `.configuration` when it could not start, `.broken` when it had to stop.
     public static func run(_ config: Config) throws(NodeFailure) {
         ignoreBrokenPipe()
+        Crash.endAtOnce()
         let log = NodeLog(name: config.name, level: config.logLevel)
         let clusterKey = try Keys.clusterKey(config)
         let ending: Ending?
