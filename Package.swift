@@ -79,9 +79,8 @@ let package = Package(
         .executableTarget(
             name: "quell",
             dependencies: [
-                "Client", "Node", "Token", "Wire",
+                "Client", "Node", "Token",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: strict),
         .target(

@@ -64,7 +64,8 @@ extension UnsafeMutablePointer {
 /// Not checked: each callback is only ever installed on handles of its own owner type.
 @inline(__always)
 func owner<Owner: AnyObject>(
-    _ pointer: UnsafeMutableRawPointer?, as type: Owner.Type
+    _ pointer: UnsafeMutableRawPointer?,
+    as type: Owner.Type
 ) -> Owner {
     guard let pointer = unsafe pointer else { preconditionFailure("handle without an owner") }
     return unsafe Unmanaged<Owner>.fromOpaque(pointer).takeUnretainedValue()

@@ -21,7 +21,8 @@ public final class Listener: HandleOwner {
     public let port: Int
 
     private static let kind = Int32(
-        SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+        SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue
+    )
     private let loop: Loop
     private let cell: UnsafeMutablePointer<uv_tcp_t>
     private var owner: (any ListenerOwner)?
@@ -38,12 +39,19 @@ public final class Listener: HandleOwner {
     ///
     /// Errors: `addressInUse`, `addressInvalid`, `addressDenied`, `outOfFiles`.
     public init(
-        on loop: Loop, host: String, port: Int, sharePort: Bool = false, owner: any ListenerOwner
+        on loop: Loop,
+        host: String,
+        port: Int,
+        sharePort: Bool = false,
+        owner: any ListenerOwner
     ) throws(LoopError) {
         var address = try SocketAddress(host: host, port: port)
         let place = SocketAddress.text(host, port)
         let descriptor = socket(
-            address.family, Listener.kind, 0)
+            address.family,
+            Listener.kind,
+            0
+        )
         try check("socket", descriptor < 0 ? -errno : 0, place: place)
         let bound = Listener.bind(descriptor, &address, sharePort)
         if bound < 0 { discard(descriptor) }
@@ -101,7 +109,9 @@ public final class Listener: HandleOwner {
     ///
     /// - Returns: the bound port, or a negated errno.
     private static func bind(
-        _ descriptor: Int32, _ address: inout SocketAddress, _ sharePort: Bool
+        _ descriptor: Int32,
+        _ address: inout SocketAddress,
+        _ sharePort: Bool
     ) -> Int32 {
         var on: Int32 = 1
         let size = UInt32(MemoryLayout<Int32>.size)

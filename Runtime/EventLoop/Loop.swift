@@ -46,7 +46,9 @@ public final class Loop {
         try check("uv_loop_init", code)
         unsafe self.raw = raw
         unsafe readBuffer = UnsafeMutableRawPointer.allocate(
-            byteCount: Limits.readBufferBytes, alignment: 64)
+            byteCount: Limits.readBufferBytes,
+            alignment: 64
+        )
         unsafe raw.pointee.data = readBuffer
         unsafe checking = allocate(uv_check_t())
         unsafe preparing = allocate(uv_prepare_t())

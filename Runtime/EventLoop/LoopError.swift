@@ -50,9 +50,11 @@ public enum LoopError: Error, Equatable, CustomStringConvertible {
         switch code {
         case UV_EADDRINUSE.rawValue where !place.isEmpty: .addressInUse(place)
         case UV_EADDRNOTAVAIL.rawValue where !place.isEmpty,
-            UV_EINVAL.rawValue where !place.isEmpty: .addressInvalid(place)
+            UV_EINVAL.rawValue where !place.isEmpty:
+            .addressInvalid(place)
         case UV_EACCES.rawValue where !place.isEmpty,
-            UV_EPERM.rawValue where !place.isEmpty: .addressDenied(place)
+            UV_EPERM.rawValue where !place.isEmpty:
+            .addressDenied(place)
         case UV_EMFILE.rawValue, UV_ENFILE.rawValue: .outOfFiles(call: call)
         default: .other(call: call, code: code)
         }
@@ -62,7 +64,9 @@ public enum LoopError: Error, Equatable, CustomStringConvertible {
 /// Throws unless libuv said 0 or more.
 @discardableResult
 func check(
-    _ call: StaticString, _ code: Int32, place: String = ""
+    _ call: StaticString,
+    _ code: Int32,
+    place: String = ""
 ) throws(LoopError) -> Int32 {
     guard code < 0 else { return code }
     throw LoopError.from(call, code, place: place)

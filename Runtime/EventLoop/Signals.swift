@@ -37,7 +37,9 @@ public final class Signals {
     ///   - signals: each delivered to `body`, on the loop's thread.
     ///   - body: released when the set has closed.
     public init(
-        on loop: Loop, _ signals: [Signal], _ body: @escaping (Signal) -> Void
+        on loop: Loop,
+        _ signals: [Signal],
+        _ body: @escaping (Signal) -> Void
     ) throws(LoopError) {
         for signal in signals {
             let handle = try SignalHandle(loop, signal, body)
@@ -64,10 +66,14 @@ private final class SignalHandle: HandleOwner {
         let made = unsafe uv_signal_init(loop.raw, cell)
         if made < 0 { unsafe cell.deallocate() }
         try check("uv_signal_init", made)
-        let started = unsafe uv_signal_start(cell, { handle, number in
-            let owner = unsafe owner(handle?.pointee.data, as: SignalHandle.self)
-            if let signal = Signal(rawValue: number) { owner.body?(signal) }
-        }, signal.rawValue)
+        let started = unsafe uv_signal_start(
+            cell,
+            { handle, number in
+                let owner = unsafe owner(handle?.pointee.data, as: SignalHandle.self)
+                if let signal = Signal(rawValue: number) { owner.body?(signal) }
+            },
+            signal.rawValue
+        )
         if started < 0 { unsafe cell.closeHandle() }
         try check("uv_signal_start", started)
         unsafe self.cell = cell

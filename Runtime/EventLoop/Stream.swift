@@ -68,7 +68,10 @@ public final class Stream: HandleOwner {
 
     /// Dials `host:port`, literals only; `streamConnected` or `streamEnded` follows.
     public static func connect(
-        on loop: Loop, host: String, port: Int, owner: any StreamOwner
+        on loop: Loop,
+        host: String,
+        port: Int,
+        owner: any StreamOwner
     ) throws(LoopError) -> Stream {
         var address = try SocketAddress(host: host, port: port)
         let cell = unsafe allocate(uv_tcp_t())
@@ -79,7 +82,9 @@ public final class Stream: HandleOwner {
         let code = unsafe address.withPointer { address in
             unsafe uv_tcp_connect(request, cell, address) { request, status in
                 let stream = unsafe EventLoop.owner(
-                    request?.pointee.handle.pointee.data, as: Stream.self)
+                    request?.pointee.handle.pointee.data,
+                    as: Stream.self
+                )
                 unsafe request?.deallocate()
                 stream.connected(status)
             }
@@ -102,15 +107,19 @@ public final class Stream: HandleOwner {
     public func startReading() {
         guard !isReading, !isClosing else { return }
         isReading = true
-        let code = unsafe uv_read_start(cell.asStream, { handle, _, buffer in
-            // The loop's one read buffer: the bytes are gone from it before the next read.
-            unsafe buffer?.pointee.base = handle?.pointee.loop.pointee.data?
-                .assumingMemoryBound(to: CChar.self)
-            unsafe buffer?.pointee.len = Limits.readBufferBytes
-        }, { handle, count, buffer in
-            let stream = unsafe EventLoop.owner(handle?.pointee.data, as: Stream.self)
-            unsafe stream.read(count, buffer?.pointee.base)
-        })
+        let code = unsafe uv_read_start(
+            cell.asStream,
+            { handle, _, buffer in
+                // The loop's one read buffer: the bytes are gone from it before the next read.
+                unsafe buffer?.pointee.base = handle?.pointee.loop.pointee.data?
+                    .assumingMemoryBound(to: CChar.self)
+                unsafe buffer?.pointee.len = Limits.readBufferBytes
+            },
+            { handle, count, buffer in
+                let stream = unsafe EventLoop.owner(handle?.pointee.data, as: Stream.self)
+                unsafe stream.read(count, buffer?.pointee.base)
+            }
+        )
         if code < 0 { close(.failed(code: code)) }
     }
 
@@ -128,7 +137,8 @@ public final class Stream: HandleOwner {
             guard let base = bytes.baseAddress else { return }
             var buffer = unsafe uv_buf_t(
                 base: UnsafeMutableRawPointer(mutating: base).assumingMemoryBound(to: CChar.self),
-                len: bytes.count)
+                len: bytes.count
+            )
             let sent = unsafe uv_try_write(cell.asStream, &buffer, 1)
             if sent < 0, sent != UV_EAGAIN.rawValue { return close(.failed(code: sent)) }
             let rest = unsafe UnsafeBufferPointer(rebasing: bytes[max(0, Int(sent))...])
@@ -142,7 +152,9 @@ public final class Stream: HandleOwner {
         let request = unsafe allocate(uv_shutdown_t())
         let code = unsafe uv_shutdown(request, cell.asStream) { request, status in
             let stream = unsafe EventLoop.owner(
-                request?.pointee.handle.pointee.data, as: Stream.self)
+                request?.pointee.handle.pointee.data,
+                as: Stream.self
+            )
             unsafe request?.deallocate()
             if status < 0 { stream.close(.failed(code: status)) }
         }
@@ -197,10 +209,14 @@ public final class Stream: HandleOwner {
         let request = unsafe allocate(uv_write_t())
         unsafe request.pointee.data = UnsafeMutableRawPointer(copy.baseAddress)
         var buffer = unsafe uv_buf_t(
-            base: request.pointee.data.assumingMemoryBound(to: CChar.self), len: copy.count)
+            base: request.pointee.data.assumingMemoryBound(to: CChar.self),
+            len: copy.count
+        )
         let code = unsafe uv_write(request, cell.asStream, &buffer, 1) { request, status in
             let stream = unsafe EventLoop.owner(
-                request?.pointee.handle.pointee.data, as: Stream.self)
+                request?.pointee.handle.pointee.data,
+                as: Stream.self
+            )
             unsafe request?.pointee.data.deallocate()
             unsafe request?.deallocate()
             stream.wrote(status)

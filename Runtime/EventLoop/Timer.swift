@@ -19,7 +19,10 @@ public final class Timer: HandleOwner {
     ///   - every: milliseconds between later calls; 0 calls once.
     ///   - body: called on the loop's thread; released when the timer has closed.
     public init(
-        on loop: Loop, after: UInt64, every: UInt64 = 0, _ body: @escaping () -> Void
+        on loop: Loop,
+        after: UInt64,
+        every: UInt64 = 0,
+        _ body: @escaping () -> Void
     ) throws(LoopError) {
         let cell = unsafe allocate(uv_timer_t())
         unsafe self.cell = cell
@@ -34,9 +37,14 @@ public final class Timer: HandleOwner {
         guard !isClosing else { return }
         unsafe uv_update_time(cell.pointee.loop)
         // Fails only for a closing handle or no callback.
-        unsafe uv_timer_start(cell, { handle in
-            unsafe owner(handle?.pointee.data, as: Timer.self).body?()
-        }, after, every)
+        unsafe uv_timer_start(
+            cell,
+            { handle in
+                unsafe owner(handle?.pointee.data, as: Timer.self).body?()
+            },
+            after,
+            every
+        )
     }
 
     /// Disarms it; `start` arms it again.

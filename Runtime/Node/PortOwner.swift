@@ -7,8 +7,8 @@ import Glibc
 enum PortOwner {
     /// Refuses a port that somebody holds.
     ///
-    /// Serving loops share the public port (SO_REUSEPORT), so the kernel would let a stranger of the
-    /// same user share it as well; this asks once, without sharing, before anything is opened.
+    /// Serving loops share the public port (SO_REUSEPORT), so the kernel would let a stranger of
+    /// the same user share it as well; this asks once, without sharing, before anything is opened.
     static func probe(host: String, port: Int) throws(LoopError) {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)

@@ -128,7 +128,8 @@ final class HTTPConnection {
 
     private func sweepReading() {
         if framing.isInBody {
-            let allowed = server.options.bodyMilliseconds
+            let allowed =
+                server.options.bodyMilliseconds
                 + UInt64(framing.bodyBytes) / Limits.bodyBytesPerMillisecond
             if server.now > bodySince + allowed { refuse(.bodyTime) }
         } else if server.now > deadline {
@@ -146,7 +147,11 @@ final class HTTPConnection {
         var bytes: [UInt8] = []
         swap(&bytes, &input)
         let disposition = server.service.serve(
-            head: framing.head, bytes: bytes.span, exchange: exchange, into: &answer)
+            head: framing.head,
+            bytes: bytes.span,
+            exchange: exchange,
+            into: &answer
+        )
         swap(&bytes, &input)
         switch disposition {
         case .answered:
@@ -167,8 +172,11 @@ final class HTTPConnection {
     private func beginAnswer() -> HTTPAnswer {
         let head = framing.head
         return HTTPAnswer(
-            after: takeOutput(), isHead: head.method == .head, closes: closesAfterAnswer,
-            keepsOldAlive: head.minorVersion == 0 && head.keepAlive)
+            after: takeOutput(),
+            isHead: head.method == .head,
+            closes: closesAfterAnswer,
+            keepsOldAlive: head.minorVersion == 0 && head.keepAlive
+        )
     }
 
     private func endAnswer(_ answer: consuming HTTPAnswer) {
@@ -180,7 +188,8 @@ final class HTTPConnection {
         phase = .reading
         let isIdle = framing.isIdle(input.span)
         deadline = server.after(
-            isIdle ? server.options.idleMilliseconds : server.options.headMilliseconds)
+            isIdle ? server.options.idleMilliseconds : server.options.headMilliseconds
+        )
         parse()
     }
 
@@ -210,7 +219,11 @@ final class HTTPConnection {
     private func refuse(_ refusal: HTTPRefusal) {
         server.counters.refuse(refusal)
         var answer = HTTPAnswer(
-            after: takeOutput(), isHead: false, closes: true, keepsOldAlive: false)
+            after: takeOutput(),
+            isHead: false,
+            closes: true,
+            keepsOldAlive: false
+        )
         answer.problem(refusal.status, detail: refusal.detail)
         output = answer.finish()
         markDirty()

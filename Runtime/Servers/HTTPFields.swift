@@ -153,7 +153,9 @@ struct HTTPFields {
     }
 
     private func trim(
-        _ value: HTTPRange, after name: HTTPRange, _ input: Span<UInt8>
+        _ value: HTTPRange,
+        after name: HTTPRange,
+        _ input: Span<UInt8>
     ) -> HTTPRange {
         // An empty value may be reported by no callback: it lies behind the colon.
         guard value.isPresent else { return HTTPRange(Int(name.end) + 1, Int(name.end) + 1) }
@@ -209,9 +211,9 @@ private enum Length {
     case tooLarge
 }
 
-/// Digits only, at least one; below 2^31 it is a number.
+/// Digits only, 1 to 19 (llhttp's own counter ends there); below 2^31 it is a number.
 private func decimal(_ input: Span<UInt8>, _ part: HTTPRange) -> Length? {
-    guard part.count > 0 else { return nil }
+    guard part.count > 0, part.count <= 19 else { return nil }
     var number = 0
     for index in part.range {
         guard input[index] >= 0x30, input[index] <= 0x39 else { return nil }

@@ -37,7 +37,9 @@ public final class HTTPServer {
     /// The loop keeps the server until `close`.
     /// - Parameter service: retained as long as the server is.
     public init(
-        loop: Loop, service: any HTTPService, options: HTTPOptions = HTTPOptions()
+        loop: Loop,
+        service: any HTTPService,
+        options: HTTPOptions = HTTPOptions()
     ) throws(LoopError) {
         self.loop = loop
         self.service = service
@@ -55,7 +57,12 @@ public final class HTTPServer {
     /// - Parameter sharePort: other loops listen on the same port (see `Listener`).
     public func listen(host: String, port: Int, sharePort: Bool = false) throws(LoopError) {
         let listener = try Listener(
-            on: loop, host: host, port: port, sharePort: sharePort, owner: self)
+            on: loop,
+            host: host,
+            port: port,
+            sharePort: sharePort,
+            owner: self
+        )
         listeners.append(listener)
     }
 
@@ -165,7 +172,11 @@ extension HTTPServer: ListenerOwner {
         }
         generations[Int(slot)] &+= 1
         let connection = HTTPConnection(
-            self, slot: slot, generation: generations[Int(slot)], stream)
+            self,
+            slot: slot,
+            generation: generations[Int(slot)],
+            stream
+        )
         slots[Int(slot)] = connection
         stream.owner = connection
         stream.startReading()

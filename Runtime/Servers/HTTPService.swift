@@ -37,7 +37,9 @@ public protocol HTTPService: AnyObject {
     ///   - exchange: what `HTTPServer.complete` wants for `.later`.
     ///   - answer: to be completed for `.answered`, to be left empty for `.later`.
     func serve(
-        head: borrowing RequestHead, bytes: Span<UInt8>, exchange: Exchange,
+        head: borrowing RequestHead,
+        bytes: Span<UInt8>,
+        exchange: Exchange,
         into answer: inout HTTPAnswer
     ) -> Disposition
 }

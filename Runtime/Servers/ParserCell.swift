@@ -60,7 +60,8 @@ struct ParserCell {
     ///
     /// - Returns: what is wrong, nil if llhttp took every byte.
     static func feed(
-        _ cell: UnsafeMutablePointer<ParserCell>, _ input: UnsafeMutableBufferPointer<UInt8>,
+        _ cell: UnsafeMutablePointer<ParserCell>,
+        _ input: UnsafeMutableBufferPointer<UInt8>,
         _ stretch: Range<Int>
     ) -> HTTPRefusal? {
         guard let parser = unsafe cell.pointer(to: \.parser), let base = input.baseAddress else {
@@ -70,7 +71,10 @@ struct ParserCell {
         unsafe cell.pointee.inputCount = input.count
         let from = unsafe UnsafeRawPointer(base + stretch.lowerBound)
         let code = unsafe llhttp_execute(
-            parser, from.assumingMemoryBound(to: CChar.self), stretch.count)
+            parser,
+            from.assumingMemoryBound(to: CChar.self),
+            stretch.count
+        )
         unsafe cell.pointee.base = nil
         switch code {
         case HPE_OK: return nil

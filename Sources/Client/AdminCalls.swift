@@ -1,7 +1,8 @@
 // The calls of an operator: status, and the registers of tenants, streams, topics and API keys.
 //
 // They go to an admin listener with an admin key. Adding what is there already answers with what is
-// there, so repeating is harmless; only a new API key is minted once, because its text is shown once.
+// there, so repeating is harmless; only a new API key is minted once, because its text is shown
+// once.
 
 internal import Wire
 
@@ -144,7 +145,8 @@ extension QuellClient {
                 json.field("tenant", tenant)
                 json.field("name", name)
                 json.field("class", streamClass)
-            })
+            }
+        )
     }
 
     /// Ends a stream for ever; lifts nothing.
@@ -173,7 +175,8 @@ extension QuellClient {
                 json.field("tenant", tenant)
                 json.field("stream", stream)
                 json.field("name", name)
-            })
+            }
+        )
     }
 
     /// Ends a topic for ever; lifts nothing.

@@ -1,8 +1,10 @@
-// llhttp and what its callbacks write into, in one heap cell: all that is unsafe about parsing answers.
+// llhttp and what its callbacks write into, in one heap cell: all that is unsafe about parsing
+// answers.
 //
 // The shape is that of Servers' ParserCell: callbacks are C functions that capture nothing, and
-// `parser.data` points at the cell. The parser pauses after the message, so that bytes behind it are
-// noticed: an answer that nobody asked for ends the connection instead of answering the next call.
+// `parser.data` points at the cell. The parser pauses after the message, so that bytes behind it
+// are noticed: an answer that nobody asked for ends the connection instead of answering the next
+// call.
 
 import CLLHTTP
 

@@ -1,7 +1,8 @@
 // What calls give back: the fields that a program acts on, and the node's own line of JSON.
 //
 // Fields are read by name and the rest is left alone, so an answer of a newer node is still read. A
-// missing field that decides something makes the whole answer malformed; one that only informs is nil.
+// missing field that decides something makes the whole answer malformed; one that only informs is
+// nil.
 
 public import Suppression
 internal import Wire

@@ -1,8 +1,8 @@
 // The calls of a sending worker (DESIGN 10.2).
 //
-// check alone never throws: a worker that forgets to look at an error must end with "do not send", so
-// every address gets a result and whatever went wrong makes it `.unknown`. If the count of results
-// differs from the count of addresses, none can be told to be whose, and all are unknown.
+// check alone never throws: a worker that forgets to look at an error must end with "do not send",
+// so every address gets a result and whatever went wrong makes it `.unknown`. If the count of
+// results differs from the count of addresses, none can be told to be whose, and all are unknown.
 
 internal import Wire
 
@@ -48,7 +48,8 @@ extension QuellClient {
                 json.field("stream", stream)
                 json.field("topic", topic)
                 json.strings("addresses", addresses)
-            })
+            }
+        )
         guard let results = json["results"]?.array, results.count == addresses.count else {
             throw unexpected("result for each address")
         }
@@ -140,7 +141,8 @@ extension QuellClient {
                 json.field("stream", stream)
                 json.field("topic", topic)
                 json.strings("addresses", addresses[...])
-            })
+            }
+        )
         let links = try listing(json, "links", Link.init)
         guard links.rows.count == addresses.count else { throw unexpected("link for each address") }
         return links

@@ -27,8 +27,8 @@ public enum ClientError: Error, Equatable, CustomStringConvertible {
 
 /// Bounds of one client.
 public struct ClientLimits: Sendable {
-    /// Until a connection stands. A node in the same region answers a SYN within 1 ms; 2 s allows for
-    /// one lost SYN (retried after 1 s).
+    /// Until a connection stands. A node in the same region answers a SYN within 1 ms; 2 s allows
+    /// for one lost SYN (retried after 1 s).
     public var connectMillis = 2_000
     /// A whole call, connecting included: the node's own deadline of 2 s for a write, times five.
     public var answerMillis = 10_000

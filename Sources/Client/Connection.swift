@@ -1,8 +1,9 @@
 // One TCP connection whose every wait ends by a deadline.
 //
-// The socket never blocks; poll() waits, for the time that the call has left. So a node that accepts
-// and then says nothing costs a worker its deadline and no more. Only name resolution blocks beyond
-// it (getaddrinfo has no deadline); workers name their node by number or from /etc/hosts.
+// The socket never blocks; poll() waits, for the time that the call has left. So a node that
+// accepts and then says nothing costs a worker its deadline and no more. Only name resolution
+// blocks beyond it (getaddrinfo has no deadline); workers name their node by number or from
+// /etc/hosts.
 
 import Glibc
 
@@ -147,8 +148,8 @@ final class Connection {
 }
 
 extension Connection {
-    /// Whether an idle connection cannot carry another request: the node closed it, or said something
-    /// that nobody asked for.
+    /// Whether an idle connection cannot carry another request: the node closed it, or said
+    /// something that nobody asked for.
     func isStale() -> Bool {
         var entry = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
         return unsafe poll(&entry, 1, 0) != 0

@@ -1,7 +1,7 @@
 // Where a node listens: `127.0.0.1:8100`, `[::1]:8100`, `quell.example.com:8100` or `http://...`.
 //
-// Plain HTTP only: TLS ends in a proxy beside the node (DESIGN 10.1), and a worker talks to the node
-// beside it. An https address is refused by name rather than tried and misunderstood.
+// Plain HTTP only: TLS ends in a proxy beside the node (DESIGN 10.1), and a worker talks to the
+// node beside it. An https address is refused by name rather than tried and misunderstood.
 
 /// A host and a port.
 struct Endpoint: Equatable, Sendable {

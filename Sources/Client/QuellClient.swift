@@ -4,11 +4,11 @@
 //                      └─no───────────────►─┴─ send ─► read ─► answer ─► idle (or closed)
 //                                               │ closed before a byte of the answer came, on a
 //                                               │ connection that was used before
-//                                               └─► once more on a fresh one, if repeating is harmless
+//                                               └─► once more on a fresh one, if that is harmless
 //
-// A kept connection that the node closed in the same instant looks exactly like a lost request, hence
-// the one repeat, and only for calls that may be done twice. Nothing else is repeated here: whether
-// to try another node is the caller's choice.
+// A kept connection that the node closed in the same instant looks exactly like a lost request,
+// hence the one repeat, and only for calls that may be done twice. Nothing else is repeated here:
+// whether to try another node is the caller's choice.
 
 import Suppression
 internal import Wire

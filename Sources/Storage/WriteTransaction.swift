@@ -47,9 +47,16 @@ internal import Suppression
             let whole = unsafe UnsafeMutableRawPointer(mutating: bytes.baseAddress)
             var key = unsafe MDB_val(mv_size: keyCount, mv_data: whole)
             var value = unsafe MDB_val(
-                mv_size: bytes.count - keyCount, mv_data: whole?.advanced(by: keyCount))
+                mv_size: bytes.count - keyCount,
+                mv_data: whole?.advanced(by: keyCount)
+            )
             return unsafe mdb_put(
-                raw, table.dbi, &key, &value, appending ? UInt32(MDB_APPEND) : 0)
+                raw,
+                table.dbi,
+                &key,
+                &value,
+                appending ? UInt32(MDB_APPEND) : 0
+            )
         }
         try check(code, "mdb_put")
     }
@@ -192,7 +199,9 @@ extension MDB_val {
     /// Names bytes that must stay where they are during the call.
     init(_ bytes: UnsafeRawBufferPointer) {
         unsafe self.init(
-            mv_size: bytes.count, mv_data: UnsafeMutableRawPointer(mutating: bytes.baseAddress))
+            mv_size: bytes.count,
+            mv_data: UnsafeMutableRawPointer(mutating: bytes.baseAddress)
+        )
     }
 }
 
@@ -200,6 +209,8 @@ extension UnsafeBufferPointer<UInt8> {
     /// The bytes that LMDB points at, valid until the transaction ends or writes.
     init(_ value: MDB_val) {
         unsafe self.init(
-            start: value.mv_data?.assumingMemoryBound(to: UInt8.self), count: value.mv_size)
+            start: value.mv_data?.assumingMemoryBound(to: UInt8.self),
+            count: value.mv_size
+        )
     }
 }

@@ -33,7 +33,10 @@ public struct HTTPAnswer {
     ///   - closes: the connection ends after this answer, and says so.
     ///   - keepsOldAlive: the request was HTTP/1.0 with keep-alive, so the answer names it.
     public init(
-        after output: consuming [UInt8], isHead: Bool, closes: Bool, keepsOldAlive: Bool
+        after output: consuming [UInt8],
+        isHead: Bool,
+        closes: Bool,
+        keepsOldAlive: Bool
     ) {
         self.output = output
         self.isHead = isHead
@@ -176,7 +179,9 @@ public struct HTTPAnswer {
     ///
     /// - Parameter type: a URI of the kind of problem, for programs; it is not escaped.
     public mutating func problem(
-        _ status: HTTPStatus, type: StaticString = "about:blank", detail: String
+        _ status: HTTPStatus,
+        type: StaticString = "about:blank",
+        detail: String
     ) {
         if stage == .empty { start(status) }
         openBody("application/problem+json")

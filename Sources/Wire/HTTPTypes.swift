@@ -87,7 +87,9 @@ public struct HTTPStatus: Sendable, Equatable {
     public static let uriTooLong = HTTPStatus(414, "HTTP/1.1 414 URI Too Long\r\n")
     /// The body is of a kind that the route does not read.
     public static let unsupportedMediaType = HTTPStatus(
-        415, "HTTP/1.1 415 Unsupported Media Type\r\n")
+        415,
+        "HTTP/1.1 415 Unsupported Media Type\r\n"
+    )
     /// `Expect` asks for something other than 100-continue.
     public static let expectationFailed = HTTPStatus(417, "HTTP/1.1 417 Expectation Failed\r\n")
     /// Understood, and contradictory.
@@ -96,7 +98,9 @@ public struct HTTPStatus: Sendable, Equatable {
     public static let tooManyRequests = HTTPStatus(429, "HTTP/1.1 429 Too Many Requests\r\n")
     /// The header block is over its bound.
     public static let headTooLarge = HTTPStatus(
-        431, "HTTP/1.1 431 Request Header Fields Too Large\r\n")
+        431,
+        "HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    )
     /// Our fault.
     public static let internalError = HTTPStatus(500, "HTTP/1.1 500 Internal Server Error\r\n")
     /// A transfer coding or method that we do not know.
@@ -109,7 +113,9 @@ public struct HTTPStatus: Sendable, Equatable {
     public static let gatewayTimeout = HTTPStatus(504, "HTTP/1.1 504 Gateway Timeout\r\n")
     /// Neither HTTP/1.0 nor HTTP/1.1.
     public static let versionNotSupported = HTTPStatus(
-        505, "HTTP/1.1 505 HTTP Version Not Supported\r\n")
+        505,
+        "HTTP/1.1 505 HTTP Version Not Supported\r\n"
+    )
 
     private static let all: [HTTPStatus] = [
         ok, created, accepted, noContent, notModified, badRequest, unauthorized, forbidden,

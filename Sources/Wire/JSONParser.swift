@@ -1,8 +1,8 @@
 // The reader behind JSONValue: recursive descent over borrowed bytes, one index, one look ahead.
 //
-// Like Suppression's ByteCursor the parser is a position, not a view: each step borrows the bytes anew.
-// Recursion is bounded by `limits.depth`, work by the byte count (each byte is looked at once or twice)
-// except for repeated names, which cost at most `limits.members` comparisons a name.
+// Like Suppression's ByteCursor the parser is a position, not a view: each step borrows the bytes
+// anew. Recursion is bounded by `limits.depth`, work by the byte count (each byte is looked at once
+// or twice) except for repeated names, which cost at most `limits.members` comparisons a name.
 
 /// A position in a JSON text.
 struct JSONParser {
@@ -217,7 +217,8 @@ extension JSONParser {
         let low = try hex(bytes)
         guard low >= 0xDC00, low <= 0xDFFF,
             let scalar = Unicode.Scalar(
-                0x10000 + UInt32(high - 0xD800) << 10 + UInt32(low - 0xDC00))
+                0x10000 + UInt32(high - 0xD800) << 10 + UInt32(low - 0xDC00)
+            )
         else { throw .malformed(offset: start, expected: "a surrogate pair") }
         return scalar
     }

@@ -1,10 +1,11 @@
 // JSON text to a tree, strictly: RFC 8259 and nothing else.
 //
-// Bodies come from strangers, so everything is bounded (bytes, depth, names an object, values in all)
-// and every doubt is refused: repeated names, lone surrogates, bytes that are not UTF-8, a byte order
-// mark, anything after the value. Two readers that disagree about one text are how checks are passed
-// around; a text that only one reading can accept has no such gap. Docs/decisions/0001-json.md says why
-// this is ours. Objects are arrays of pairs: they are short, keep their order and hash nothing.
+// Bodies come from strangers, so everything is bounded (bytes, depth, names an object, values in
+// all) and every doubt is refused: repeated names, lone surrogates, bytes that are not UTF-8, a
+// byte order mark, anything after the value. Two readers that disagree about one text are how
+// checks are passed around; a text that only one reading can accept has no such gap.
+// Docs/decisions/0001-json.md says why this is ours. Objects are arrays of pairs: they are short,
+// keep their order and hash nothing.
 
 /// Why a text was not read.
 public enum JSONError: Error, Equatable, CustomStringConvertible {
@@ -90,8 +91,8 @@ public enum JSONValue: Equatable, Sendable {
 
     /// The value of a name; nil when this is no object or has no such name.
     ///
-    /// Names are compared byte by byte: Swift's own equality of strings would find the ASCII name of a
-    /// field in characters that merely look the same.
+    /// Names are compared byte by byte: Swift's own equality of strings would find the ASCII name
+    /// of a field in characters that merely look the same.
     public subscript(_ name: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         return members.first { isSame($0.name, name) }?.value

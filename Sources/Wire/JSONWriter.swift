@@ -1,9 +1,10 @@
 // Values to JSON text, straight into the caller's bytes.
 //
 // The writer owns the buffer while it writes: it is moved in, grown in place and moved out, so the
-// only allocation is the output's own growth. Nesting is two 64-bit stacks, one bit a level: "is this
-// level an object?" and "does the next element need a comma before it?". Misuse (a value without a
-// name in an object, a level left open) is a programmer's error and traps; no input can cause it.
+// only allocation is the output's own growth. Nesting is two 64-bit stacks, one bit a level: "is
+// this level an object?" and "does the next element need a comma before it?". Misuse (a value
+// without a name in an object, a level left open) is a programmer's error and traps; no input can
+// cause it.
 //
 //     {"results":[{"decision":"allow"},        level   3  2  1
 //                          ^ here              object  1  0  1

@@ -1,10 +1,10 @@
 // Milliseconds since 1970 as text that people and every other program read: RFC 3339.
 //
-// Written always in UTC with three digits, so that texts sort as times do. Read more freely, because
-// lists from other systems carry offsets and other fractions. The calendar is the usual sum over eras
-// of 400 years = 146,097 days, with March as the first month so that the leap day comes last
-// (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms"). Years outside 1970...9999 do not exist
-// here: four digits are all the format has, and Quell knows no time before its epoch.
+// Written always in UTC with three digits, so that texts sort as times do. Read more freely,
+// because lists from other systems carry offsets and other fractions. The calendar is the usual sum
+// over eras of 400 years = 146,097 days, with March as the first month so that the leap day comes
+// last (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms"). Years outside 1970...9999 do
+// not exist here: four digits are all the format has, and Quell knows no time before its epoch.
 
 /// RFC 3339 times.
 public enum Timestamp {

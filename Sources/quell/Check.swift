@@ -8,8 +8,8 @@ struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Ask whether mail may be sent to an address.",
         discussion: """
-            Exit code 0: every address may be mailed. 1: at least one may not. 2: the node cannot know, \
-            so do not send now. Only 0 means send.
+            Exit code 0: every address may be mailed. 1: at least one may not. 2: the node cannot \
+            know, so do not send now. Only 0 means send.
 
             EXAMPLE
               quell check ada@example.com --stream marketing --topic news

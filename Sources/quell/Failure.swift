@@ -1,4 +1,5 @@
-// How the command line fails: one line on standard error that names cause and fix, and an exit code.
+// How the command line fails: one line on standard error that names cause and fix, and an exit
+// code.
 
 import ArgumentParser
 import Foundation

@@ -1,7 +1,6 @@
 // `quell init`: the three keys of a new cluster.
 
 import ArgumentParser
-import Crypto
 import Foundation
 import Glibc
 import Token
@@ -40,10 +39,11 @@ enum KeyFiles {
         } catch {
             throw Failure(.configuration, "\(directory): cannot be created; choose another place")
         }
-        let seed = Array(Curve25519.Signing.PrivateKey().rawRepresentation)
+        // An Ed25519 seed is 32 random bytes (RFC 8032, 5.1.5).
+        let seed = (0..<32).map { _ in UInt8.random(in: 0...255) }
         let files = [
             ("cluster.key", ClusterKey.random().hex), ("admin.key", AdminKey.random().text),
-            ("deployer.key", seed.map { $0 < 16 ? "0" + String($0, radix: 16) : String($0, radix: 16) }.joined()),
+            ("deployer.key", seed.map { String(format: "%02x", $0) }.joined()),
         ]
         for (name, _) in files where unsafe access("\(directory)/\(name)", F_OK) == 0 {
             throw Failure(

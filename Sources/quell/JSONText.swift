@@ -1,6 +1,6 @@
 // The few JSON lines that the command line puts together itself.
 
-import Wire
+import Foundation
 
 enum JSONText {
     enum Value {
@@ -28,5 +28,15 @@ enum JSONText {
         }
     }
 
-    private static func quoted(_ text: String) -> String { JSONValue.string(text).text }
+    private static func quoted(_ text: String) -> String {
+        var out = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"", "\\": out += "\\\(scalar)"
+            case "\u{0}"..<"\u{20}": out += String(format: "\\u%04x", scalar.value)
+            default: out.unicodeScalars.append(scalar)
+            }
+        }
+        return out + "\""
+    }
 }

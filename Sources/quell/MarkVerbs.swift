@@ -20,7 +20,7 @@ struct Suppress: ParsableCommand {
     @Option(
         name: .long,
         help: """
-            unsubscribe, complaint, hard_bounce, soft_bounce, manual, import, legal, erasure or pause.
+            unsubscribe, complaint, hard_bounce, soft_bounce, manual, import, legal, erasure, pause.
             """
     )
     var reason = "unsubscribe"
@@ -75,12 +75,12 @@ struct Consent: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Lift marks by naming them; the only verb that does.",
         discussion: """
-            Without --observed nothing is lifted: the ids are printed, and the exit code is 1. Look at \
-            them, then pass each one that the person agreed to lift.
+            Without --observed nothing is lifted: the ids are printed, and the exit code is 1. \
+            Look at them, then pass each one that the person agreed to lift.
 
             EXAMPLE
-              quell consent ada@example.com --stream marketing --topic news --method double-opt-in
-              quell consent ada@example.com --stream marketing --topic news --method double-opt-in \\
+              quell consent ada@example.com --stream marketing --topic news --method phone
+              quell consent ada@example.com --stream marketing --topic news --method phone \\
                 --observed ID
             """
     )

@@ -8,7 +8,7 @@ import Glibc
 
 enum Spawn {
     /// POSIX_SPAWN_SETSID of <spawn.h>, which the Glibc module does not export.
-    private static let newSessionFlag: Int16 = 0x80
+    private static let ownSessionFlag: Int16 = 0x80
 
     /// Every descriptor above 2 ends at exec; the child gets nothing of the caller's.
     private static func closeOthersOnExec() {
@@ -39,7 +39,7 @@ enum Spawn {
         unsafe posix_spawn_file_actions_addopen(&actions, 1, logPath, mode, 0o600)
         unsafe posix_spawn_file_actions_adddup2(&actions, 1, 2)
         closeOthersOnExec()
-        unsafe posix_spawnattr_setflags(&attributes, newSessionFlag)
+        unsafe posix_spawnattr_setflags(&attributes, ownSessionFlag)
         var arguments: [UnsafeMutablePointer<CChar>?] = unsafe command.map { unsafe strdup($0) }
         unsafe arguments.append(nil)
         var environment: [UnsafeMutablePointer<CChar>?] = unsafe [nil]

@@ -3,8 +3,8 @@
 //     --cluster FILE  ►  QUELL_URL + QUELL_API_KEY (QUELL_ADMIN_URL + QUELL_ADMIN_KEY)
 //                     ►  .quell/dev/cluster.json
 //
-// With several nodes the next one is tried when one cannot be reached; an answer is an answer, also a
-// refusal.
+// With several nodes the next one is tried when one cannot be reached; an answer is an answer, also
+// a refusal.
 
 import ArgumentParser
 import Client

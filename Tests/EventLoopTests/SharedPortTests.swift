@@ -24,7 +24,6 @@ private final class Counter: ListenerOwner, StreamOwner {
     func streamEnded(_ stream: Connection, reason: EndReason) {}
 }
 
-
 private final class Quiet: StreamOwner {
     func streamConnected(_ stream: Connection) { stream.startReading() }
     func stream(_ stream: Connection, received bytes: Span<UInt8>) {}
@@ -37,7 +36,12 @@ private final class Quiet: StreamOwner {
         let loop = try Loop()
         let accepted = try Mailbox<Int>(loop: loop, bound: 1_000)
         let first = try Listener(
-            on: loop, host: "127.0.0.1", port: 0, sharePort: true, owner: Counter(1, accepted))
+            on: loop,
+            host: "127.0.0.1",
+            port: 0,
+            sharePort: true,
+            owner: Counter(1, accepted)
+        )
         let port = first.port
         let started = try Mailbox<Bool>(loop: loop, bound: 2)
         let stop = try stopper(accepted: accepted, port: port, started: started)
@@ -72,7 +76,11 @@ private final class Quiet: StreamOwner {
 private func dial(_ loop: Loop, _ port: Int) {
     do {
         _ = try Connection.connect(
-            on: loop, host: "127.0.0.1", port: port, owner: Quiet())
+            on: loop,
+            host: "127.0.0.1",
+            port: port,
+            owner: Quiet()
+        )
     } catch {
         Issue.record("dial: \(error)")
     }
@@ -80,7 +88,9 @@ private func dial(_ loop: Loop, _ port: Int) {
 
 /// Runs the second loop on a thread of its own; a message to the returned box ends it.
 private func stopper(
-    accepted: Mailbox<Int>, port: Int, started: Mailbox<Bool>
+    accepted: Mailbox<Int>,
+    port: Int,
+    started: Mailbox<Bool>
 ) throws -> Mailbox<Bool> {
     let made = Condition()
     let thread = Thread {
@@ -88,8 +98,12 @@ private func stopper(
             let loop = try Loop()
             let stop = try Mailbox<Bool>(loop: loop, bound: 1)
             let listener = try Listener(
-                on: loop, host: "127.0.0.1", port: port, sharePort: true,
-                owner: Counter(2, accepted))
+                on: loop,
+                host: "127.0.0.1",
+                port: port,
+                sharePort: true,
+                owner: Counter(2, accepted)
+            )
             var flags: [Bool] = []
             let turn = Watch { [loop] in
                 stop.drain(into: &flags)

@@ -76,7 +76,11 @@ private final class Caller: StreamOwner {
         let caller = Caller(bytes)
         let dog = try watchdog(loop)
         let stream = try Connection.connect(
-            on: loop, host: "127.0.0.1", port: listener.port, owner: caller)
+            on: loop,
+            host: "127.0.0.1",
+            port: listener.port,
+            owner: caller
+        )
         caller.onEnd = {
             listener.close()
             dog.close()
@@ -100,7 +104,11 @@ private final class Caller: StreamOwner {
         caller.reads = false
         let dog = try watchdog(loop)
         let stream = try Connection.connect(
-            on: loop, host: "127.0.0.1", port: listener.port, owner: caller)
+            on: loop,
+            host: "127.0.0.1",
+            port: listener.port,
+            owner: caller
+        )
         echo.onEnd = { stream.close() }
         caller.onEnd = {
             listener.close()
@@ -123,7 +131,12 @@ private final class Caller: StreamOwner {
         }
         #expect(throws: LoopError.addressInUse(place)) {
             _ = try Listener(
-                on: loop, host: "127.0.0.1", port: first.port, sharePort: true, owner: echo)
+                on: loop,
+                host: "127.0.0.1",
+                port: first.port,
+                sharePort: true,
+                owner: echo
+            )
         }
         #expect(LoopError.addressInUse(place).description.contains(place))
         first.close()
@@ -152,7 +165,11 @@ private final class Caller: StreamOwner {
         loop.run()
         let caller = Caller([1])
         let stream = try Connection.connect(
-            on: loop, host: "127.0.0.1", port: gone.port, owner: caller)
+            on: loop,
+            host: "127.0.0.1",
+            port: gone.port,
+            owner: caller
+        )
         loop.run()
         #expect(caller.ends.count == 1 && stream.isClosing)
         if case .failed? = caller.ends.first {} else { Issue.record("ended \(caller.ends)") }
@@ -166,7 +183,11 @@ private final class Caller: StreamOwner {
         let listener = try Listener(on: loop, host: "127.0.0.1", port: 0, owner: echo)
         let caller = Caller([UInt8](repeating: 1, count: 32 << 20))
         let stream = try Connection.connect(
-            on: loop, host: "127.0.0.1", port: listener.port, owner: caller)
+            on: loop,
+            host: "127.0.0.1",
+            port: listener.port,
+            owner: caller
+        )
         echo.writeCap = 32 << 20
         let turn = Watch {
             if stream.queuedBytes > 0 {

@@ -4,10 +4,16 @@ import Testing
 import Wire
 
 private func write(
-    isHead: Bool = false, closes: Bool = false, _ body: (inout HTTPAnswer) -> Void
+    isHead: Bool = false,
+    closes: Bool = false,
+    _ body: (inout HTTPAnswer) -> Void
 ) -> String {
     var answer = HTTPAnswer(
-        after: Array("before|".utf8), isHead: isHead, closes: closes, keepsOldAlive: false)
+        after: Array("before|".utf8),
+        isHead: isHead,
+        closes: closes,
+        keepsOldAlive: false
+    )
     body(&answer)
     #expect(answer.isComplete)
     return String(decoding: answer.finish(), as: UTF8.self)
@@ -23,7 +29,8 @@ private func write(
         }
         #expect(
             text == "before|HTTP/1.1 200 OK\r\nQuell-Durability: quorum\r\n"
-                + "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nhi")
+                + "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nhi"
+        )
     }
 
     @Test("a value cannot begin a second field")
@@ -75,7 +82,9 @@ private func write(
         #expect(
             text.hasSuffix(
                 "{\"type\":\"urn:quell:observed\",\"title\":\"Conflict\",\"status\":409,"
-                    + "\"detail\":\"say \\\"ids\\\"\\u000a\\u0001\\\\\"}\n"))
+                    + "\"detail\":\"say \\\"ids\\\"\\u000a\\u0001\\\\\"}\n"
+            )
+        )
     }
 
     @Test("a number that functions choose is a status we know, or none")

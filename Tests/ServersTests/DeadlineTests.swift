@@ -82,7 +82,12 @@ private let host = "Host: h\r\n"
         client.reads = false
         rig.clients.append(
             try Stream.connect(
-                on: rig.loop, host: "127.0.0.1", port: rig.server.ports[0], owner: client))
+                on: rig.loop,
+                host: "127.0.0.1",
+                port: rig.server.ports[0],
+                owner: client
+            )
+        )
         rig.until { rig.server.counters.requests > 0 && rig.loop.isQuiet(rig) }
         #expect(rig.routes.served < 20 && rig.server.counters.open == 1)
         rig.server.sweep(now: 1)

@@ -55,11 +55,13 @@ private func describe(_ head: RequestHead, _ input: [UInt8]) -> String {
     func fields() {
         let reading = read(
             "POST /u/abc?x=1&y HTTP/1.1\r\nHOST:  a.example:80 \r\ncontent-TYPE:\ttext/plain\t\r\n"
-                + "Authorization: Bearer k\r\nX-Other: \r\nContent-Length: 4\r\n\r\nbody")
+                + "Authorization: Bearer k\r\nX-Other: \r\nContent-Length: 4\r\n\r\nbody"
+        )
         #expect(
             reading.requests == [
                 "post /u/abc x=1&y a.example:80 text/plain Bearer k 1.1 stay body"
-            ])
+            ]
+        )
         #expect(reading.isIdle)
     }
 
@@ -72,7 +74,8 @@ private func describe(_ head: RequestHead, _ input: [UInt8]) -> String {
             reading.requests == [
                 "get /a - h - - 1.1 stay ", "post /b - h - - 1.1 stay hi",
                 "get /a - h - - 1.1 stay ",
-            ])
+            ]
+        )
     }
 
     @Test("chunks become one body, extensions and trailers are dropped")
@@ -80,11 +83,13 @@ private func describe(_ head: RequestHead, _ input: [UInt8]) -> String {
         let reading = read(
             "POST /c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: Chunked\r\n\r\n"
                 + "3\r\nabc\r\n1;x=y\r\nd\r\n00A\r\n0123456789\r\n0\r\nContent-Length: 9\r\n\r\n"
-                + "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+                + "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+        )
         #expect(
             reading.requests == [
                 "post /c - h - - 1.1 stay abcd0123456789", "get / - h - - 1.1 stay ",
-            ])
+            ]
+        )
     }
 
     @Test("connection lifetimes follow version and Connection")
@@ -172,6 +177,6 @@ private let stories = [
         + "Content-Length: 26\r\n\r\nList-Unsubscribe=One-ClickGET /b HTTP/1.1\r\nHost: h\r\n\r\n",
     "POST /c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5;n=v\r\nhello\r\n"
         + "7\r\n, world\r\n0\r\nX-T: 1\r\n\r\nGET /d HTTP/1.0\r\nHost: h\r\n\r\n",
-    "\r\nPUT /e HTTP/1.1\r\nHost: h\r\nEmpty:\r\nContent-Length: 0\r\n\r\n"
+    "PUT /e HTTP/1.1\r\nHost: h\r\nEmpty:\r\nContent-Length: 0\r\n\r\n"
         + "DELETE http://h/f HTTP/1.1\r\nHost: h\r\n\r\n",
 ]

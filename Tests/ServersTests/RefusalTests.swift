@@ -67,11 +67,15 @@ let refusals: [Refused] = [
     Refused("GET *", .targetInvalid, "GET * HTTP/1.1\r\nHost: h\r\n\r\n"),
     Refused("fragment", .targetInvalid, "GET /#a HTTP/1.1\r\nHost: h\r\n\r\n"),
     Refused(
-        "CL + TE", .lengthAndCoding,
-        get("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n")),
+        "CL + TE",
+        .lengthAndCoding,
+        get("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n")
+    ),
     Refused(
-        "TE + CL", .lengthAndCoding,
-        get("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n")),
+        "TE + CL",
+        .lengthAndCoding,
+        get("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n")
+    ),
     Refused("equal lengths", .lengthRepeated, get("Content-Length: 0\r\nContent-Length: 0\r\n")),
     Refused("listed lengths", .lengthInvalid, get("Content-Length: 0, 0\r\n")),
     Refused("signed length", .lengthInvalid, get("Content-Length: +1\r\n")),
@@ -79,17 +83,21 @@ let refusals: [Refused] = [
     Refused("empty length", .lengthInvalid, get("Content-Length:\r\n")),
     Refused("hex length", .lengthInvalid, get("Content-Length: 0x1\r\n")),
     Refused("length of 2^31", .body, get("Content-Length: 2147483648\r\n")),
-    Refused("length of 2^64", .body, get("Content-Length: 18446744073709551616\r\n")),
+    Refused("length of 2^64", .lengthInvalid, get("Content-Length: 18446744073709551616\r\n")),
     Refused("gzip", .codingUnknown, get("Transfer-Encoding: gzip, chunked\r\n")),
     Refused("xchunked", .codingUnknown, get("Transfer-Encoding: xchunked\r\n")),
     Refused("identity", .codingUnknown, get("Transfer-Encoding: identity\r\n")),
     Refused("chunked twice", .codingUnknown, get("Transfer-Encoding: chunked, chunked\r\n")),
     Refused(
-        "two codings", .codingUnknown,
-        get("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n")),
+        "two codings",
+        .codingUnknown,
+        get("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n")
+    ),
     Refused(
-        "chunks in 1.0", .codingTooEarly,
-        "POST / HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        "chunks in 1.0",
+        .codingTooEarly,
+        "POST / HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ),
     Refused("two keys", .fieldRepeated, get("Authorization: a\r\nAuthorization: b\r\n")),
     Refused("two types", .fieldRepeated, get("Content-Type: a\r\nContent-Type: a\r\n")),
     Refused("signed chunk", .chunkInvalid, chunked("+1\r\na\r\n0\r\n\r\n")),

@@ -14,7 +14,9 @@ final class Routes: HTTPService {
     func bodyLimit(head: borrowing RequestHead, bytes: Span<UInt8>) -> Int { 100_000 }
 
     func serve(
-        head: borrowing RequestHead, bytes: Span<UInt8>, exchange: Exchange,
+        head: borrowing RequestHead,
+        bytes: Span<UInt8>,
+        exchange: Exchange,
         into answer: inout HTTPAnswer
     ) -> Disposition {
         served += 1
@@ -121,7 +123,8 @@ final class Rig: Turn {
         let client = Client(request)
         let port = port ?? server.ports[0]
         clients.append(
-            try Stream.connect(on: loop, host: "127.0.0.1", port: port, owner: client))
+            try Stream.connect(on: loop, host: "127.0.0.1", port: port, owner: client)
+        )
         return client
     }
 
@@ -143,7 +146,8 @@ private let host = "Host: h\r\n"
         let rig = try Rig()
         let client = try rig.client(
             "GET /1 HTTP/1.1\r\n\(host)\r\nGET /2 HTTP/1.1\r\n\(host)\r\n"
-                + "GET /3 HTTP/1.1\r\n\(host)\r\n")
+                + "GET /3 HTTP/1.1\r\n\(host)\r\n"
+        )
         rig.until { client.got.hasSuffix("/3") }
         let one = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n/"
         #expect(client.got == one + "1" + one + "2" + one + "3")
@@ -159,7 +163,12 @@ private let host = "Host: h\r\n"
         client.reads = false  // so that no event but the server's own wish moves the loop
         rig.clients.append(
             try Stream.connect(
-                on: rig.loop, host: "127.0.0.1", port: rig.server.ports[0], owner: client))
+                on: rig.loop,
+                host: "127.0.0.1",
+                port: rig.server.ports[0],
+                owner: client
+            )
+        )
         rig.until { rig.routes.served == 1_000 }
         rig.clients[0].startReading()
         rig.until { client.statuses.count == 1_000 }
@@ -175,7 +184,8 @@ private let host = "Host: h\r\n"
         rig.until { head.hasFinished && oldest.hasFinished && !old.got.isEmpty }
         #expect(
             head.got == "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/plain\r\n"
-                + "Content-Length: 3\r\n\r\n")
+                + "Content-Length: 3\r\n\r\n"
+        )
         #expect(old.got.contains("Connection: keep-alive\r\n") && !old.hasFinished)
         #expect(oldest.got.contains("Connection: close\r\n"))
         rig.close()
@@ -200,7 +210,8 @@ private let host = "Host: h\r\n"
         let rig = try Rig()
         let client = try rig.client(
             "POST /echo HTTP/1.1\r\n\(host)Transfer-Encoding: chunked\r\n"
-                + "Expect: 100-continue\r\n\r\n")
+                + "Expect: 100-continue\r\n\r\n"
+        )
         rig.until { client.got == "HTTP/1.1 100 Continue\r\n\r\n" }
         client.send("3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n", on: rig.clients[0])
         rig.until { client.got.hasSuffix("abcdef") }
@@ -221,7 +232,8 @@ private let host = "Host: h\r\n"
     func later() throws {
         let rig = try Rig()
         let client = try rig.client(
-            "GET /later HTTP/1.1\r\n\(host)\r\nGET /2 HTTP/1.1\r\n\(host)\r\n")
+            "GET /later HTTP/1.1\r\n\(host)\r\nGET /2 HTTP/1.1\r\n\(host)\r\n"
+        )
         rig.until { rig.routes.waiting.count == 1 }
         #expect(client.got.isEmpty && rig.routes.served == 1)
         let exchange = rig.routes.waiting[0]

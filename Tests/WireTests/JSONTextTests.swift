@@ -17,7 +17,8 @@ struct JSONTextTests {
         (#""\u00e9\u00E9""#, .string("éé")), (#""\uD834\udd1e""#, .string("𝄞")),
         (#""\uFFFF""#, .string("\u{FFFF}")), ("\"\u{7F}\u{2028}\"", .string("\u{7F}\u{2028}")),
         (#""a\tb\tc""#, .string("a\tb\tc")), (#""\u0061""#, .string("a")),
-        ("[]", .array([])), ("[ ]", .array([])), ("[1,[2]]", .array([.integer(1), .array([.integer(2)])])),
+        ("[]", .array([])), ("[ ]", .array([])),
+        ("[1,[2]]", .array([.integer(1), .array([.integer(2)])])),
         ("{}", .object([])), ("{ }", .object([])),
         (
             #"{"b":1 , "a" : [] }"#,
@@ -54,11 +55,14 @@ struct JSONTextTests {
     @Test("refuses what is not, and says at which byte", arguments: invalid.indices)
     func refuses(index: Int) {
         let (text, offset) = JSONTextTests.invalid[index]
-        #expect(performing: {
-            _ = try JSONValue(parsing: Array(text.utf8))
-        }, throws: { error in
-            if case JSONError.malformed(offset, _) = error { true } else { false }
-        })
+        #expect(
+            performing: {
+                _ = try JSONValue(parsing: Array(text.utf8))
+            },
+            throws: { error in
+                if case JSONError.malformed(offset, _) = error { true } else { false }
+            }
+        )
     }
 
     /// Table 3-7 of Unicode, broken at each place.
@@ -102,7 +106,8 @@ struct JSONTextTests {
         #expect(error("{\"a\":1,\"b\":2}") { $0.members = 2 } == nil)
         #expect(
             error("{\"a\":1,\"b\":2}") { $0.members = 1 }
-                == .tooLarge(offset: 7, limit: "1 names in an object"))
+                == .tooLarge(offset: 7, limit: "1 names in an object")
+        )
         #expect(error("1234") { $0.bytes = 4 } == nil)
         #expect(error("12345") { $0.bytes = 4 } == .tooLarge(offset: 4, limit: "4 bytes"))
         let deep = String(repeating: "[", count: 100_000)

@@ -31,7 +31,8 @@ struct JSONWriterTests {
             String(decoding: bytes, as: UTF8.self) == """
                 > {"a":1,"b":[{},[],null,false],"c":"text","d":null,"e":true,\
                 "f":18446744073709551615,"g":"1970-01-01T00:00:00.000Z"}
-                """)
+                """
+        )
     }
 
     private func written(_ body: (inout JSONWriter) -> Void) -> String {
@@ -51,8 +52,10 @@ struct JSONWriterTests {
 
     @Test("escapes quotes, backslashes and controls, and nothing else")
     func escapes() {
-        #expect(written { $0.string("\"\\/\u{8}\u{c}\n\r\t\0\u{1f}\u{7f}é𝄞" as String) }
-            == #""\"\\/\b\f\n\r\t\u0000\u001f"# + "\u{7f}é𝄞\"")
+        #expect(
+            written { $0.string("\"\\/\u{8}\u{c}\n\r\t\0\u{1f}\u{7f}é𝄞" as String) }
+                == #""\"\\/\b\f\n\r\t\u0000\u001f"# + "\u{7f}é𝄞\""
+        )
         #expect(written { $0.string("a\"b" as StaticString) } == #""a\"b""#)
     }
 
@@ -133,7 +136,8 @@ struct SplitMix: RandomNumberGenerator {
             return .object(
                 (0..<(next() % 5)).map { index in
                     JSONMember(name: "\(index)" + text(), value: tree(depth: depth - 1))
-                })
+                }
+            )
         }
     }
 }
