@@ -170,6 +170,7 @@ struct LogWriter {
             outlet.send(error.latches ? .failed(error) : .refused(sequences: first...last, error))
             return
         }
+        handover.reached(last)
         outlet.send(
             .committed(
                 through: last, count: group.count, nanoseconds: monotonicNanoseconds() - began))

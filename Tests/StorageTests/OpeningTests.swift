@@ -18,7 +18,7 @@ import Testing
             directory: scratch.path, options: lazyOptions, sink: recorder.sink)
         let first = opened.nextLocalSequence
         #expect(opened.store.append(optOuts(first...(first + 9))))
-        #expect(recorder.waitCommitted(first + 9))
+        try #require(recorder.waitCommitted(first + 9))
         #expect(opened.store.close(deadlineMillis: checkpointed ? 10_000 : 0) == checkpointed)
     }
 

@@ -58,9 +58,9 @@ private func require(
 
         #expect(opened.store.append(
             LogBatch(firstSequence: 3, changes: [suppress(1, dot(3))])))
-        #expect(recorder.waitCommitted(3))
+        try #require(recorder.waitCommitted(3))
         opened.store.requestCheckpoint()
-        #expect(recorder.waitCheckpointed(3))
+        try #require(recorder.waitCheckpointed(3))
         try reader.renew()
         #expect(try reader.mark(key(1)) == .damaged)
         var buffer = Unsealed()
@@ -78,7 +78,7 @@ private func require(
         let first = try Store.open(
             directory: scratch.path, options: lazyOptions, sink: recorder.sink)
         #expect(first.store.append(optOuts(1...3)))
-        #expect(recorder.waitCommitted(3))
+        try #require(recorder.waitCommitted(3))
         _ = first.store.close(deadlineMillis: 0)
         var encoded: [UInt8] = []
         suppress(2, dot(2)).encode(into: &encoded)
