@@ -14,7 +14,10 @@ let strict: [SwiftSetting] = [
 let package = Package(
     name: "quell",
     dependencies: [
-        .package(url: "https://github.com/apple/swift-crypto.git", exact: "4.5.2")
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto.git", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
     ],
     targets: [
         .systemLibrary(name: "CUV", path: "Runtime/CUV", providers: [.apt(["libuv1-dev"])]),
@@ -70,6 +73,25 @@ let package = Package(
         .target(
             name: "Servers", dependencies: ["EventLoop", "Wire", "Suppression", "CLLHTTP"],
             path: "Runtime/Servers", swiftSettings: strict),
+        .target(
+            name: "Client", dependencies: ["Suppression", "Wire", "CLLHTTP"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "quell",
+            dependencies: [
+                "Client", "Node", "Token", "Wire",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "Node",
+            dependencies: [
+                "Address", "CheckFunction", "Cluster", "EventLoop", "FunctionKit", "Servers",
+                "Storage", "Suppression", "Token", "UnsubscribeFunction", "Wire",
+                .product(name: "Logging", package: "swift-log"), "Yams",
+            ],
+            path: "Runtime/Node", swiftSettings: strict),
         .testTarget(
             name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: strict),
         .testTarget(

@@ -4,8 +4,8 @@
 #     Scripts/wasm.sh [NAME...]        default: all folders with a function.yaml
 #
 # Writes .build/functions/NAME.wasm, prints its size, and fails when it is larger than the
-# manifest's artifact_bytes or misses one of the four exports. Same tree, same bytes: paths are mapped away,
-# inputs sorted, everything stripped. No network, no SDK.
+# manifest's artifact_bytes or misses one of the four exports. Same tree, same bytes: paths are
+# mapped away, inputs sorted, everything stripped. No network, no SDK.
 set -eu
 cd "$(dirname "$0")/.."
 root=$(pwd)

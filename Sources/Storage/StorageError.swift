@@ -50,7 +50,7 @@ extension StorageError: CustomStringConvertible {
             return "the data has disk format \(found), this version reads up to \(supported): "
                 + "start the version that wrote it, or a newer one"
         case .readOnly(let path):
-            return "\(path) cannot be written: make it writable for this user, "
+            return "\(path) is read-only: make it writable for this user, "
                 + "or use another directory"
         case .full:
             return "no space left for the data: free some on its disk; writes resume by themselves"

@@ -58,10 +58,10 @@ public struct ClusterKey: Sendable {
 
     /// A 32-byte key for another use, such as the links between nodes.
     ///
-    /// - Parameter info: names the use and its version.
+    /// - Parameter use: names the use and its version.
     /// - Returns: the same bytes every time.
-    public func derivedKey(_ info: StaticString) -> [UInt8] {
-        SealingKey.bytes(bytes, [], "quell-cluster-key/\(info)")
+    public func derivedKey(_ use: StaticString) -> [UInt8] {
+        SealingKey.bytes(bytes, [], "quell-cluster-key/\(use)")
     }
 
     private var secretKey: SealingKey {
@@ -121,10 +121,10 @@ public struct ClusterSecret: Equatable, Sendable {
 
     /// A 32-byte key for another use, such as the hash of sketches.
     ///
-    /// - Parameter info: names the use and its version.
+    /// - Parameter use: names the use and its version.
     /// - Returns: the same bytes every time.
-    public func derivedKey(_ info: StaticString) -> [UInt8] {
-        SealingKey.bytes(bytes, [], "quell-cluster-secret/\(info)")
+    public func derivedKey(_ use: StaticString) -> [UInt8] {
+        SealingKey.bytes(bytes, [], "quell-cluster-secret/\(use)")
     }
 
     private func key(_ purpose: Purpose) -> SealingKey {

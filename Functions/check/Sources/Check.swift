@@ -6,7 +6,6 @@
 // `tightened`.
 
 public import FunctionKit
-public import Suppression
 
 /// Decides about messages that the node would allow.
 public enum Check {

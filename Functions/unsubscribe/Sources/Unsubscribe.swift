@@ -6,7 +6,6 @@
 // same bytes.
 
 public import FunctionKit
-import Suppression
 
 /// Answers every request to a link.
 public enum Unsubscribe {
