@@ -1,16 +1,16 @@
-// One checkpoint: a batch of the log becomes marks, index, held sets, registers and remembered requests,
-// and the watermark rises, all in one transaction.
+// One checkpoint: a batch of the log becomes marks, index, held sets, registers and remembered
+// requests, and the watermark rises, all in one transaction.
 //
-// So the watermark is exact: what lies at or below it is in the tables, what lies above is not, and a
-// crash anywhere in between leaves the old state and a log to replay. Keys are visited in order, which
-// spares LMDB half of its page look-ups.
+// So the watermark is exact: what lies at or below it is in the tables, what lies above is not, and
+// a crash anywhere in between leaves the old state and a log to replay. Keys are visited in order,
+// which spares LMDB half of its page look-ups.
 //
-// Damage. A stored mark whose checksum fails is left as it is, because it reads as suppressed and its
-// bytes are evidence; overwriting it with what one change says would forget what it may have said. What
-// arrives for its key meanwhile is collected in `aside`, and repair joins both (DESIGN 7). A damaged
-// register is replaced by the next write of its name: nobody can use it until then, and a setting that
-// could never be written again would be worse. Held sets are kept in memory and written whole, so a
-// damaged one is replaced as well; the start has reported it.
+// Damage. A stored mark whose checksum fails is left as it is, because it reads as suppressed and
+// its bytes are evidence; overwriting it with what one change says would forget what it may have
+// said. What arrives for its key meanwhile is collected in `aside`, and repair joins both (DESIGN
+// 7). A damaged register is replaced by the next write of its name: nobody can use it until then,
+// and a setting that could never be written again would be worse. Held sets are kept in memory and
+// written whole, so a damaged one is replaced as well; the start has reported it.
 
 internal import Suppression
 
@@ -83,7 +83,10 @@ struct Checkpoint {
             let before = try transaction.number(.lost, in: tables.meta) ?? 0
             try transaction.set(.lost, to: before + UInt64(lost), in: tables.meta)
             try transaction.set(
-                .restored, to: "\(lost) records of log.mdb could not be read back", in: tables.meta)
+                .restored,
+                to: "\(lost) records of log.mdb could not be read back",
+                in: tables.meta
+            )
         }
         try transaction.commit()
         self.held = held
@@ -193,7 +196,9 @@ struct Checkpoint {
             let before = RememberedRequest(buffer)
         {
             try transaction.delete(
-                timeKey(before.millis, request.id), in: tables.requestsByTime)
+                timeKey(before.millis, request.id),
+                in: tables.requestsByTime
+            )
         }
         let answer = RememberedRequest(dot: change.dot, body: request.body, millis: now)
         record.begin { $0 = key }
@@ -231,8 +236,12 @@ struct Checkpoint {
         }
         for entry in old where entry.millis < oldest {
             try transaction.delete(timeKey(entry.millis, entry.id), in: tables.requestsByTime)
-            guard case .intact = try transaction.read(
-                entry.id.key, in: tables.requests, into: &buffer),
+            guard
+                case .intact = try transaction.read(
+                    entry.id.key,
+                    in: tables.requests,
+                    into: &buffer
+                ),
                 RememberedRequest(buffer)?.millis == entry.millis
             else { continue }
             try transaction.delete(entry.id.key, in: tables.requests)

@@ -1,9 +1,10 @@
 // The checkpointer: the thread that turns the log into marks, behind everyone's back.
 //
-// It gets committed changes by hand-over in memory. When more wait than the hand-over may hold, it is
-// *behind*: the log writer goes on without it, and it reads the log until it has caught up. The same
-// path serves a full disk (what it held in memory is in the log anyway) and the replay at the start.
-// Changes gather for a moment first, because its commits and the log writer's share one disk.
+// It gets committed changes by hand-over in memory. When more wait than the hand-over may hold, it
+// is *behind*: the log writer goes on without it, and it reads the log until it has caught up. The
+// same path serves a full disk (what it held in memory is in the log anyway) and the replay at the
+// start. Changes gather for a moment first, because its commits and the log writer's share one
+// disk.
 
 internal import Suppression
 internal import Synchronization
@@ -45,8 +46,8 @@ final class Handover: Sendable {
         bell = try Bell()
     }
 
-    /// Says that a commit has returned. Before anyone else hears of it, so that whoever then asks for
-    /// a checkpoint gets one that shows it.
+    /// Says that a commit has returned. Before anyone else hears of it, so that whoever then asks
+    /// for a checkpoint gets one that shows it.
     func reached(_ sequence: UInt64) {
         work.withLock { $0.committedThrough = sequence }
     }
@@ -219,8 +220,11 @@ struct Checkpointer {
         let marks = try Snapshot(state.environment).count(state.tables.marks)
         outlet.send(
             .checkpointed(
-                through: checkpoint.watermark, marks: marks,
-                nanoseconds: monotonicNanoseconds() - began))
+                through: checkpoint.watermark,
+                marks: marks,
+                nanoseconds: monotonicNanoseconds() - began
+            )
+        )
     }
 
     private mutating func stall(_ error: StorageError) {

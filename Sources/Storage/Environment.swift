@@ -1,13 +1,14 @@
 // One LMDB environment: a file, its lock file, and a map of it in memory.
 //
-// Opened once per process and shared by all threads, which LMDB allows and Swift cannot see: a C pointer
-// is not Sendable. It crosses threads as its address, a number, and becomes a pointer again in this file
-// and nowhere else. Every transaction holds a reference, so the environment closes after the last.
+// Opened once per process and shared by all threads, which LMDB allows and Swift cannot see: a C
+// pointer is not Sendable. It crosses threads as its address, a number, and becomes a pointer again
+// in this file and nowhere else. Every transaction holds a reference, so the environment closes
+// after the last.
 //
-// Flags: NOSUBDIR (a file, not a directory), NOTLS (a read transaction belongs to its object, not to a
-// thread). Never NOSYNC, NOMETASYNC, MAPASYNC or WRITEMAP: the first three lose acknowledged writes,
-// the last lets a wild pointer write the file. Never NOMEMINIT: heap bytes would reach the disk.
-// See mdb_env_open, lmdb.h.
+// Flags: NOSUBDIR (a file, not a directory), NOTLS (a read transaction belongs to its object, not
+// to a thread). Never NOSYNC, NOMETASYNC, MAPASYNC or WRITEMAP: the first three lose acknowledged
+// writes, the last lets a wild pointer write the file. Never NOMEMINIT: heap bytes would reach the
+// disk. See mdb_env_open, lmdb.h.
 
 internal import CLMDB
 internal import Glibc
@@ -35,7 +36,9 @@ final class Environment: Sendable {
             try check(unsafe mdb_env_set_mapsize(raw, mapBytes), "mdb_env_set_mapsize")
             try check(unsafe mdb_env_set_maxdbs(raw, 16), "mdb_env_set_maxdbs")
             try check(
-                unsafe mdb_env_set_maxreaders(raw, Limits.readersCount), "mdb_env_set_maxreaders")
+                unsafe mdb_env_set_maxreaders(raw, Limits.readersCount),
+                "mdb_env_set_maxreaders"
+            )
             let flags = UInt32(MDB_NOSUBDIR | MDB_NOTLS)
             let code = unsafe mdb_env_open(raw, path, flags, 0o600)
             switch code {
@@ -44,7 +47,8 @@ final class Environment: Sendable {
                 throw StorageError.corrupt("\(path) is no LMDB file, or a damaged one")
             case MDB_VERSION_MISMATCH:
                 throw StorageError.unsupported(
-                    "\(path) was written by another version of LMDB: use the one that wrote it")
+                    "\(path) was written by another version of LMDB: use the one that wrote it"
+                )
             default: try check(code, "mdb_env_open")
             }
             var dead: Int32 = 0

@@ -3,8 +3,9 @@
 public import Suppression
 
 extension Limits {
-    /// Changes that one commit of the log carries at most. 256 in flight already reach 440 k records/s
-    /// (reference/performance.md 3); 512 leaves room and keeps the slowest commit near 1 ms.
+    /// Changes that one commit of the log carries at most. 256 in flight already reach 440 k
+    /// records/s (reference/performance.md 3); 512 leaves room and keeps the slowest commit near 1
+    /// ms.
     public static let commitChangesCount = 512
     /// Bytes that one commit of the log carries at most: 1,024 pages, far below LMDB's 131,071.
     public static let commitBytes = 4 << 20
@@ -16,8 +17,8 @@ extension Limits {
     /// own; until then deletes ride along with appends and delay no acknowledgment.
     public static let trimIdleMillis: Int32 = 1_000
 
-    /// Changes that one checkpoint merges. Even if no two share a page, 5 tables x 5 levels plus the
-    /// 17 overflow pages of the largest change make 42 pages each: 86,016 < 131,071.
+    /// Changes that one checkpoint merges. Even if no two share a page, 5 tables x 5 levels plus
+    /// the 17 overflow pages of the largest change make 42 pages each: 86,016 < 131,071.
     public static let checkpointChangesCount = 2_048
     /// Changes that make the checkpointer start without waiting out its linger.
     public static let checkpointEagerCount = 512
@@ -35,18 +36,18 @@ extension Limits {
 
     /// Changes in an overlay at which imports and API writes stop: half of full.
     public static let overlayHalfCount = overlayFullCount / 2
-    /// Changes in an overlay at which public opt-outs are shed: at about 300 bytes each, 40 MB a loop,
-    /// and 14 s of the 9 k random-key records/s that a B-tree of 10 M marks takes (DESIGN 5).
+    /// Changes in an overlay at which public opt-outs are shed: at about 300 bytes each, 40 MB a
+    /// loop, and 14 s of the 9 k random-key records/s that a B-tree of 10 M marks takes (DESIGN 5).
     public static let overlayFullCount = 131_072
-    /// Changes that an overlay holds in any case. A serving loop forgets later than the node loop that
-    /// enforces `overlayFullCount`, by what passes while it is busy with one turn.
+    /// Changes that an overlay holds in any case. A serving loop forgets later than the node loop
+    /// that enforces `overlayFullCount`, by what passes while it is busy with one turn.
     public static let overlayBoundCount = 2 * overlayFullCount
 
-    /// Bytes of address space for the log: a full overlay of the largest changes (8 GiB), eight times,
-    /// because a reader of an old snapshot keeps pages from reuse. The file is sparse.
+    /// Bytes of address space for the log: a full overlay of the largest changes (8 GiB), eight
+    /// times, because a reader of an old snapshot keeps pages from reuse. The file is sparse.
     public static let logMapBytes = 64 << 30
-    /// Bytes of address space for the state: 10^9 marks of about 250 bytes with their index entries,
-    /// and twice that. The file grows only as far as it is used.
+    /// Bytes of address space for the state: 10^9 marks of about 250 bytes with their index
+    /// entries, and twice that. The file grows only as far as it is used.
     public static let stateMapBytes = 512 << 30
     /// Readers of one environment: loops and the checkpointer; a machine of 250 cores fits.
     public static let readersCount: UInt32 = 254

@@ -4,8 +4,8 @@
 //     value  a change (its first byte is a version, never 0)                     | checksum
 //     value  0 u8 | last sequence u64: a gap, numbers refused by a full disk     | checksum
 //
-// Gaps are written down, so the log has no holes: the first key is at most watermark + 1 and each key
-// follows the one before. A hole therefore means that someone took records away (DESIGN 5).
+// Gaps are written down, so the log has no holes: the first key is at most watermark + 1 and each
+// key follows the one before. A hole therefore means that someone took records away (DESIGN 5).
 
 internal import CLMDB
 internal import Suppression

@@ -3,14 +3,14 @@
 //     node loop --append--> queue --swap--> one commit --+--> Outlet: committed
 //                                                        +--> Handover: to the checkpointer
 //
-// Group commit: it commits at once when idle; what arrives while a commit is in flight makes the next.
-// Two arrays are swapped, so appending never waits for the disk, and the bell rings only when the queue
-// was empty (reference/performance.md 3).
+// Group commit: it commits at once when idle; what arrives while a commit is in flight makes the
+// next. Two arrays are swapped, so appending never waits for the disk, and the bell rings only when
+// the queue was empty (reference/performance.md 3).
 //
-// A full disk refuses the transaction in hand: LMDB has written no meta page, so its pages belong to
-// nobody and a later commit writes each of them anew. That holds even when the flush said ENOSPC and
-// the kernel dropped the pages. After EIO the same reasoning would have to trust a device that has just
-// failed, so every other code latches, and whatever is still queued is never answered.
+// A full disk refuses the transaction in hand: LMDB has written no meta page, so its pages belong
+// to nobody and a later commit writes each of them anew. That holds even when the flush said ENOSPC
+// and the kernel dropped the pages. After EIO the same reasoning would have to trust a device that
+// has just failed, so every other code latches, and whatever is still queued is never answered.
 
 internal import Suppression
 internal import Synchronization
@@ -63,7 +63,8 @@ final class LogQueue: Sendable {
     }
 
     /// Swaps the queued batches for the caller's empty array.
-    func take(into batches: inout [LogBatch]) -> (trimThrough: UInt64, trimsNow: Bool, closed: Bool) {
+    func take(into batches: inout [LogBatch]) -> (trimThrough: UInt64, trimsNow: Bool, closed: Bool)
+    {
         batches.removeAll(keepingCapacity: true)
         return work.withLock { work in
             swap(&work.batches, &batches)
@@ -173,7 +174,11 @@ struct LogWriter {
         handover.reached(last)
         outlet.send(
             .committed(
-                through: last, count: group.count, nanoseconds: monotonicNanoseconds() - began))
+                through: last,
+                count: group.count,
+                nanoseconds: monotonicNanoseconds() - began
+            )
+        )
         handover.add(group, bytes: bytes)
     }
 

@@ -2,8 +2,8 @@
 //
 //     name (ASCII)  ->  number u64 | checksum        (`restored`: text | checksum)
 //
-// Both environments carry store id, node id and epoch, so that each can tell whether the other is its
-// own, and whether one of them was put back from a copy.
+// Both environments carry store id, node id and epoch, so that each can tell whether the other is
+// its own, and whether one of them was put back from a copy.
 
 internal import Suppression
 
@@ -40,7 +40,8 @@ enum Format {
         guard found <= current else {
             throw .newerFormat(
                 found: UInt32(truncatingIfNeeded: found),
-                supported: UInt32(truncatingIfNeeded: current))
+                supported: UInt32(truncatingIfNeeded: current)
+            )
         }
         guard found > 0 else { throw .corrupt("the data names disk format 0, which never was") }
     }

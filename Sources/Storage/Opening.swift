@@ -1,8 +1,8 @@
 // The start of a data directory: is it new, is it ours, was a part of it put back from a copy?
 //
-// Restored is not refused: the data are read and the store says why it doubts them, so that the node
-// can join as a learner (DESIGN 6). The doubt stays written down until the cluster has taken the node
-// back in. What is compared, and what each comparison finds:
+// Restored is not refused: the data are read and the store says why it doubts them, so that the
+// node can join as a learner (DESIGN 6). The doubt stays written down until the cluster has taken
+// the node back in. What is compared, and what each comparison finds:
 //
 //     store ids          the files of two directories were mixed
 //     a missing file     nothing can be known about what it held
@@ -13,9 +13,10 @@
 // A copy of the whole directory looks consistent; for that the random half of each epoch and the
 // memory of peers are there (DESIGN 5, Identity).
 //
-// Order of writing: at creation the log first, with epoch 0 until everything else is there, because a
-// log of epoch 0 has never seen a write. At each start the state first, remembering what epoch the log
-// showed, then the log; a crash in between leaves the log one life behind, which the memory explains.
+// Order of writing: at creation the log first, with epoch 0 until everything else is there, because
+// a log of epoch 0 has never seen a write. At each start the state first, remembering what epoch
+// the log showed, then the log; a crash in between leaves the log one life behind, which the memory
+// explains.
 
 internal import CLMDB
 internal import Glibc
@@ -45,10 +46,14 @@ extension Opening {
     static let logFile = "log.mdb"
 
     /// Locks the directory, opens both files and begins a life.
-    static func begin(_ directory: String, _ options: StoreOptions) throws(StorageError) -> Opening {
+    static func begin(_ directory: String, _ options: StoreOptions) throws(StorageError) -> Opening
+    {
         let owner = try OwnerLock(directory: directory)
         let state = try Environment(
-            path: directory + "/" + stateFile, mapBytes: options.stateMapBytes, owner: owner)
+            path: directory + "/" + stateFile,
+            mapBytes: options.stateMapBytes,
+            owner: owner
+        )
         var log = try openLog(directory, options, owner)
         let stateIdentity = try identity(state)
         var logIdentity = try identity(log)
@@ -77,22 +82,36 @@ extension Opening {
         let life = Identity(
             storeID: known?.storeID ?? storeID,
             nodeID: known?.nodeID ?? nodeID,
-            epoch: Epoch(counter: counter + 1, random: random).raw)
+            epoch: Epoch(counter: counter + 1, random: random).raw
+        )
 
         let files = Files(
             state: StateFile(
-                environment: state, tables: StateTables(try state.tables(StateTables.names))),
-            log: LogFile(environment: log, tables: LogTables(try log.tables(LogTables.names))))
+                environment: state,
+                tables: StateTables(try state.tables(StateTables.names))
+            ),
+            log: LogFile(environment: log, tables: LogTables(try log.tables(LogTables.names)))
+        )
         if logIdentity == nil {
             try files.writeLog(Identity(storeID: life.storeID, nodeID: life.nodeID, epoch: 0))
         }
         let watermark = try files.writeState(
-            life, state: stateIdentity, log: logIdentity, doubt: &doubt)
+            life,
+            state: stateIdentity,
+            log: logIdentity,
+            doubt: &doubt
+        )
         try files.writeLog(life)
         try flush(directory: directory)
         return Opening(
-            state: files.state, log: files.log, nodeID: NodeID(raw: life.nodeID),
-            epoch: Epoch(raw: life.epoch), created: created, restored: doubt, watermark: watermark)
+            state: files.state,
+            log: files.log,
+            nodeID: NodeID(raw: life.nodeID),
+            epoch: Epoch(raw: life.epoch),
+            created: created,
+            restored: doubt,
+            watermark: watermark
+        )
     }
 
     private static func openLog(
@@ -101,7 +120,10 @@ extension Opening {
         _ owner: OwnerLock
     ) throws(StorageError) -> Environment {
         try Environment(
-            path: directory + "/" + logFile, mapBytes: options.logMapBytes, owner: owner)
+            path: directory + "/" + logFile,
+            mapBytes: options.logMapBytes,
+            owner: owner
+        )
     }
 
     /// Renames a log that is not ours; its bytes stay for whoever mixed the files.
@@ -196,7 +218,10 @@ extension LogFile {
     func trimmedThrough() throws(StorageError) -> UInt64 {
         var buffer = Unsealed()
         let found = try Snapshot(environment).read(
-            MetaName.trimmed.key, in: tables.meta, into: &buffer)
+            MetaName.trimmed.key,
+            in: tables.meta,
+            into: &buffer
+        )
         return try metaNumber(found, buffer, .trimmed) ?? 0
     }
 

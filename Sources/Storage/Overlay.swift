@@ -1,9 +1,9 @@
 // What the disk's snapshot does not show yet: the changes between commit in the log and checkpoint.
 //
-// One a loop, fed in order from its mailbox, pure. An entry may go only when the loop's *own* snapshot
-// is at or past its checkpoint; dropped any sooner, a loop that still reads the old snapshot would allow
-// what was acknowledged (DESIGN 3, models/overlay.py). Merging is idempotent, so an entry that stays
-// too long costs memory and nothing else.
+// One a loop, fed in order from its mailbox, pure. An entry may go only when the loop's *own*
+// snapshot is at or past its checkpoint; dropped any sooner, a loop that still reads the old
+// snapshot would allow what was acknowledged (DESIGN 3, models/overlay.py). Merging is idempotent,
+// so an entry that stays too long costs memory and nothing else.
 
 public import Suppression
 
@@ -62,8 +62,8 @@ public struct Overlay: Sendable {
     /// Shows a change to this loop.
     ///
     /// - Parameter sequence: its local sequence, above all inserted before.
-    /// - Returns: false when even the hard bound is reached; nothing was taken, and the loop must not
-    ///   answer allow until it has caught up.
+    /// - Returns: false when even the hard bound is reached; nothing was taken, and the loop must
+    ///   not answer allow until it has caught up.
     public mutating func insert(_ sequence: UInt64, _ change: Change) -> Bool {
         guard count < Limits.overlayBoundCount else { return false }
         if let last = arrivals.last {
@@ -72,11 +72,15 @@ public struct Overlay: Sendable {
         if let (key, mark) = change.mark { merge(mark, under: key, at: sequence) }
         if let request = change.request {
             let answer = RememberedRequest(
-                dot: change.dot, body: request.body, millis: change.time.wallMillis)
+                dot: change.dot,
+                body: request.body,
+                millis: change.time.wallMillis
+            )
             requests[request.id] = Asked(answer: answer, sequence: sequence)
         }
         arrivals.append(
-            Arrival(sequence: sequence, key: change.mark?.key, request: change.request?.id))
+            Arrival(sequence: sequence, key: change.mark?.key, request: change.request?.id)
+        )
         return true
     }
 

@@ -1,8 +1,8 @@
 // Who may open a data directory: one process, on a local file system that can be written.
 //
 // LMDB's own lock admits several processes; ours may not, because two of them would mint the same
-// sequence numbers. flock is released by the kernel when the owner dies, however it dies, so a stale
-// file never blocks a start; the pid inside is for people and for `quell dev stop`.
+// sequence numbers. flock is released by the kernel when the owner dies, however it dies, so a
+// stale file never blocks a start; the pid inside is for people and for `quell dev stop`.
 
 internal import CLMDB
 internal import Glibc
@@ -71,7 +71,8 @@ final class OwnerLock: Sendable {
         guard about.st_mode & S_IFMT == S_IFDIR else {
             throw .unsupported("\(directory) is no directory: name another one")
         }
-        // Root may write everywhere; a directory whose owner took the bit away is meant not to change.
+        // Root may write everywhere; a directory whose owner took the bit away is meant not to
+        // change.
         guard about.st_mode & S_IWUSR != 0, unsafe access(directory, W_OK | X_OK) == 0 else {
             throw .readOnly(path: directory)
         }
@@ -82,7 +83,8 @@ final class OwnerLock: Sendable {
         if let name = remoteFileSystem(UInt32(truncatingIfNeeded: system.f_type)) {
             throw .unsupported(
                 "\(directory) lies on \(name), where locks and memory maps cannot be trusted: "
-                    + "use a directory on a local disk")
+                    + "use a directory on a local disk"
+            )
         }
     }
 

@@ -1,10 +1,10 @@
 // The check path: one pooled snapshot per loop, renewed every turn.
 //
-// A renewed transaction sees the last commit and costs no system call. Its cursor is reused, keys are
-// built on the stack and compared where LMDB's map has them, so a person without marks costs one seek
-// and no allocation. What is found is copied out of the map by decoding: nothing of it outlives a call.
-// A snapshot that is kept makes the file grow and answers with old news; hence every turn, and `reset`
-// before a long sleep.
+// A renewed transaction sees the last commit and costs no system call. Its cursor is reused, keys
+// are built on the stack and compared where LMDB's map has them, so a person without marks costs
+// one seek and no allocation. What is found is copied out of the map by decoding: nothing of it
+// outlives a call. A snapshot that is kept makes the file grow and answers with old news; hence
+// every turn, and `reset` before a long sleep.
 
 internal import CLMDB
 public import Suppression
@@ -37,7 +37,11 @@ public enum StoredMark: Equatable, Sendable {
     init(_ state: StateFile) throws(StorageError) {
         var begun: OpaquePointer?
         let code = unsafe mdb_txn_begin(
-            state.environment.raw, nil, UInt32(MDB_RDONLY), &begun)
+            state.environment.raw,
+            nil,
+            UInt32(MDB_RDONLY),
+            &begun
+        )
         try check(code, "mdb_txn_begin")
         guard let raw = unsafe begun else { throw .other(call: "mdb_txn_begin", code: 0) }
         var opened: OpaquePointer?

@@ -2,8 +2,8 @@
 //
 //     key | value | SipHash-2-4(key | value) u64          stored as  key  ->  value | checksum
 //
-// LMDB has no checksums of its own. Covering the key as well finds a value that moved to another key.
-// Every value of both environments is sealed like this; a mark's is the same by `Mark.seal`.
+// LMDB has no checksums of its own. Covering the key as well finds a value that moved to another
+// key. Every value of both environments is sealed like this; a mark's is the same by `Mark.seal`.
 
 internal import Suppression
 

@@ -1,10 +1,10 @@
 // What can go wrong with the disk, by what the caller can do about it.
 //
-// The line between `full` and the rest is the one that matters: a full disk refuses one transaction and
-// leaves everything before it intact, so writing may go on later. After EIO it may not. A failed flush
-// can leave pages marked clean that never reached the disk, and LMDB itself notices only a failed write
-// of its meta page (reference/reliability.md 3), so the first error that is not `full` latches: nothing
-// is acknowledged by this process again.
+// The line between `full` and the rest is the one that matters: a full disk refuses one transaction
+// and leaves everything before it intact, so writing may go on later. After EIO it may not. A
+// failed flush can leave pages marked clean that never reached the disk, and LMDB itself notices
+// only a failed write of its meta page (reference/reliability.md 3), so the first error that is not
+// `full` latches: nothing is acknowledged by this process again.
 
 internal import CLMDB
 internal import Glibc

@@ -4,12 +4,12 @@
 //                                |
 //                             Handover --> Checkpointer --> state.mdb --> readers
 //
-// Appends of an event log commit in 0.5 ms whatever the size of the data; random keys in a B-tree of 10 M
-// marks take 27 ms for 256 (DESIGN 5). So a write is acknowledged from the log and shows in the marks
-// later, and every loop bridges the time between with its overlay.
+// Appends of an event log commit in 0.5 ms whatever the size of the data; random keys in a B-tree
+// of 10 M marks take 27 ms for 256 (DESIGN 5). So a write is acknowledged from the log and shows in
+// the marks later, and every loop bridges the time between with its overlay.
 
-internal import Synchronization
 public import Suppression
+internal import Synchronization
 
 /// How a store is opened. The defaults are the ones for production.
 public struct StoreOptions: Sendable {
@@ -105,21 +105,33 @@ public final class Store: Sendable {
     ) throws(StorageError) {
         let queue = try LogQueue()
         let handover = try Handover(
-            committedThrough: checkpoint.watermark, lingerMillis: lingerMillis)
+            committedThrough: checkpoint.watermark,
+            lingerMillis: lingerMillis
+        )
         let outlet = Outlet(sink)
         let (state, log) = (opening.state, opening.log)
         let lastStored = checkpoint.watermark
         let writer = try Worker {
             var writer = LogWriter(
-                log, queue: queue, handover: handover, outlet: outlet, lastStored: lastStored)
+                log,
+                queue: queue,
+                handover: handover,
+                outlet: outlet,
+                lastStored: lastStored
+            )
             writer.run()
         }
         let checkpointer: Worker
         do {
             checkpointer = try Worker {
                 var checkpointer = Checkpointer(
-                    checkpoint, state: state, log: log, queue: queue, handover: handover,
-                    outlet: outlet)
+                    checkpoint,
+                    state: state,
+                    log: log,
+                    queue: queue,
+                    handover: handover,
+                    outlet: outlet
+                )
                 checkpointer.run()
             }
         } catch {
@@ -131,7 +143,8 @@ public final class Store: Sendable {
         self.handover = handover
         self.outlet = outlet
         running = Mutex(
-            Running(state: state, log: log, writer: writer, checkpointer: checkpointer))
+            Running(state: state, log: log, writer: writer, checkpointer: checkpointer)
+        )
         queue.trim(through: checkpoint.watermark, now: false)
     }
 
@@ -151,8 +164,11 @@ public final class Store: Sendable {
         let opening = try Opening.begin(directory, options)
         let (held, damagedOrigins) = try opening.state.heldSet()
         var checkpoint = Checkpoint(
-            opening.state, watermark: opening.watermark, held: held,
-            wallMillis: options.wallMillis)
+            opening.state,
+            watermark: opening.watermark,
+            held: held,
+            wallMillis: options.wallMillis
+        )
         var isDone = false
         while !isDone {
             let page = try LogPage.read(opening.log, after: checkpoint.watermark)
@@ -172,17 +188,24 @@ public final class Store: Sendable {
         }
         let store = try Store(opening, checkpoint, options.lingerMillis, sink)
         return Opened(
-            store: store, nodeID: opening.nodeID, epoch: opening.epoch, created: opening.created,
-            restored: restored, heldSet: checkpoint.held, registers: registers,
-            watermark: checkpoint.watermark, nextLocalSequence: checkpoint.watermark + 1,
+            store: store,
+            nodeID: opening.nodeID,
+            epoch: opening.epoch,
+            created: opening.created,
+            restored: restored,
+            heldSet: checkpoint.held,
+            registers: registers,
+            watermark: checkpoint.watermark,
+            nextLocalSequence: checkpoint.watermark + 1,
             marksCount: try Snapshot(opening.state.environment).count(opening.state.tables.marks),
-            damage: damage)
+            damage: damage
+        )
     }
 
     /// Queues changes for the log; never waits. One thread only, numbers rising.
     ///
-    /// - Returns: false when the queue is at its bound or the store has closed or failed; nothing of
-    ///   the batch was taken.
+    /// - Returns: false when the queue is at its bound or the store has closed or failed; nothing
+    ///   of the batch was taken.
     public func append(_ batch: LogBatch) -> Bool { outlet.isOpen && queue.append(batch) }
 
     /// A view of the state for one loop.

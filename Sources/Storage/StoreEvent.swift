@@ -1,14 +1,15 @@
 // What the storage threads tell the node, and the one place through which they tell it.
 
-internal import Synchronization
 public import Suppression
+internal import Synchronization
 
 /// Something that became true on the disk. Sent from a storage thread, in order; nothing follows
 /// `failed`.
 public enum StoreEvent: Equatable, Sendable {
     /// Every change up to here that was not refused lies on the disk. One per commit of the log.
     case committed(through: UInt64, count: Int, nanoseconds: UInt64)
-    /// No room: nothing of these is held. Their numbers are never used again; later ones may succeed.
+    /// No room: nothing of these is held. Their numbers are never used again; later ones may
+    /// succeed.
     case refused(sequences: ClosedRange<UInt64>, StorageError)
     /// The marks show every change up to here, `marks` keys in all.
     case checkpointed(through: UInt64, marks: Int, nanoseconds: UInt64)

@@ -1,17 +1,17 @@
 // Snapshot and overlay as one: the only place where they meet.
 //
-// A judgement must never see the two halves of one key apart. An overlay that holds a consent shows a
-// mark that suppresses nothing, and a snapshot that lacks it shows one that does; taken one by one they
-// would deny what is lifted, or worse, with a damaged half, allow what nobody can read.
+// A judgement must never see the two halves of one key apart. An overlay that holds a consent shows
+// a mark that suppresses nothing, and a snapshot that lacks it shows one that does; taken one by
+// one they would deny what is lifted, or worse, with a damaged half, allow what nobody can read.
 
 public import Suppression
 
 extension ReadTransaction {
-    /// Calls `body` with every mark of a person that this loop knows of, merged, in key order; nil for
-    /// a damaged one, whatever the overlay says.
+    /// Calls `body` with every mark of a person that this loop knows of, merged, in key order; nil
+    /// for a damaged one, whatever the overlay says.
     ///
-    /// The order of a turn is: drain the mailbox into the overlay, take the lease, `renew`, drop from
-    /// the overlay what the snapshot shows, then this.
+    /// The order of a turn is: drain the mailbox into the overlay, take the lease, `renew`, drop
+    /// from the overlay what the snapshot shows, then this.
     public func forEachMark(
         of person: Person,
         under overlay: borrowing Overlay,

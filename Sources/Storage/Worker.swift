@@ -19,11 +19,16 @@ struct Worker: ~Copyable, Sendable {
         unsafe sigfillset(&everySignal)  // cannot fail for a valid set
         unsafe pthread_sigmask(SIG_SETMASK, &everySignal, &before)
         var thread = pthread_t()
-        let code = unsafe pthread_create(&thread, nil, { context in
-            guard let context = unsafe context else { return nil }
-            unsafe Unmanaged<Start>.fromOpaque(context).takeRetainedValue().body()
-            return nil
-        }, start.toOpaque())
+        let code = unsafe pthread_create(
+            &thread,
+            nil,
+            { context in
+                guard let context = unsafe context else { return nil }
+                unsafe Unmanaged<Start>.fromOpaque(context).takeRetainedValue().body()
+                return nil
+            },
+            start.toOpaque()
+        )
         unsafe pthread_sigmask(SIG_SETMASK, &before, nil)
         guard code == 0 else {
             unsafe start.release()

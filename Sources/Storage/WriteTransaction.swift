@@ -21,9 +21,9 @@ internal import Suppression
 
     /// Makes everything durable: returns after both flushes of the device.
     ///
-    /// A file system that fills up in the middle of a write answers with a short count and no error,
-    /// for which LMDB has only EIO (mdb_page_flush, mdb.c). A device that fails sets errno, so the two
-    /// can be told apart: a full disk must not end the node.
+    /// A file system that fills up in the middle of a write answers with a short count and no
+    /// error, for which LMDB has only EIO (mdb_page_flush, mdb.c). A device that fails sets errno,
+    /// so the two can be told apart: a full disk must not end the node.
     consuming func commit() throws(StorageError) {
         errno = 0
         let code = unsafe mdb_txn_commit(raw)  // LMDB frees the handle either way
@@ -55,9 +55,16 @@ internal import Suppression
             let whole = unsafe UnsafeMutableRawPointer(mutating: bytes.baseAddress)
             var key = unsafe MDB_val(mv_size: keyCount, mv_data: whole)
             var value = unsafe MDB_val(
-                mv_size: bytes.count - keyCount, mv_data: whole?.advanced(by: keyCount))
+                mv_size: bytes.count - keyCount,
+                mv_data: whole?.advanced(by: keyCount)
+            )
             return unsafe mdb_put(
-                raw, table.dbi, &key, &value, appending ? UInt32(MDB_APPEND) : 0)
+                raw,
+                table.dbi,
+                &key,
+                &value,
+                appending ? UInt32(MDB_APPEND) : 0
+            )
         }
         try check(code, "mdb_put")
     }
@@ -200,7 +207,9 @@ extension MDB_val {
     /// Names bytes that must stay where they are during the call.
     init(_ bytes: UnsafeRawBufferPointer) {
         unsafe self.init(
-            mv_size: bytes.count, mv_data: UnsafeMutableRawPointer(mutating: bytes.baseAddress))
+            mv_size: bytes.count,
+            mv_data: UnsafeMutableRawPointer(mutating: bytes.baseAddress)
+        )
     }
 }
 
@@ -208,6 +217,8 @@ extension UnsafeBufferPointer<UInt8> {
     /// The bytes that LMDB points at, valid until the transaction ends or writes.
     init(_ value: MDB_val) {
         unsafe self.init(
-            start: value.mv_data?.assumingMemoryBound(to: UInt8.self), count: value.mv_size)
+            start: value.mv_data?.assumingMemoryBound(to: UInt8.self),
+            count: value.mv_size
+        )
     }
 }

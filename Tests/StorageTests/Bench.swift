@@ -18,7 +18,9 @@ final class Scratch {
     }
 
     deinit {
-        do { try FileManager.default.removeItem(atPath: path) } catch { print("left behind: \(path)") }
+        do { try FileManager.default.removeItem(atPath: path) } catch {
+            print("left behind: \(path)")
+        }
     }
 
     func file(_ name: String) -> String { path + "/" + name }
@@ -52,7 +54,9 @@ final class Recorder: Sendable {
     }
 
     func waitCheckpointed(_ sequence: UInt64) -> Bool {
-        wait { if case .checkpointed(let through, _, _) = $0 { through >= sequence } else { false } }
+        wait {
+            if case .checkpointed(let through, _, _) = $0 { through >= sequence } else { false }
+        }
     }
 
     /// The numbers that a full disk refused.
@@ -91,7 +95,10 @@ func person(_ n: UInt64) -> Person {
 
 func key(_ n: UInt64, _ reason: Reason = .unsubscribe) -> MarkKey {
     MarkKey(
-        person: person(n), scope: Scope(stream: StreamID(raw: 5), topic: .any), reason: reason)
+        person: person(n),
+        scope: Scope(stream: StreamID(raw: 5), topic: .any),
+        reason: reason
+    )
 }
 
 func dot(_ sequence: UInt64, node: UInt64 = 1, epoch: UInt64 = 1) -> Dot {
@@ -108,15 +115,27 @@ func suppress(_ n: UInt64, _ dot: Dot, request: RequestStamp? = nil) -> Change {
 func consent(_ n: UInt64, _ dot: Dot, covers: [Dot]) -> Change {
     let time = HybridTime(raw: dot.sequence << 16)
     return Change(
-        dot: dot, time: time, body: .consent(key(n), covers: covers, evidence: [1, 2, 3]))
+        dot: dot,
+        time: time,
+        body: .consent(key(n), covers: covers, evidence: [1, 2, 3])
+    )
 }
 
 func register(
-    _ name: String, _ dot: Dot, generation: UInt64, final: Bool = false, value: String
+    _ name: String,
+    _ dot: Dot,
+    generation: UInt64,
+    final: Bool = false,
+    value: String
 ) -> Change {
     let register = Register(
-        name: Array(name.utf8), generation: generation, final: final, value: Array(value.utf8),
-        author: [], signature: [])
+        name: Array(name.utf8),
+        generation: generation,
+        final: final,
+        value: Array(value.utf8),
+        author: [],
+        signature: []
+    )
     return Change(dot: dot, time: HybridTime(raw: 1), body: .register(register))
 }
 

@@ -15,13 +15,19 @@ import Testing
         let scratch = try Scratch()
         let recorder = Recorder()
         let first = try Store.open(
-            directory: scratch.path, options: lazyOptions, sink: recorder.sink)
+            directory: scratch.path,
+            options: lazyOptions,
+            sink: recorder.sink
+        )
         #expect(first.created)
         #expect(first.restored == nil)
         #expect(first.nextLocalSequence == 1)
         #expect(first.store.append(optOuts(1...500)))
-        #expect(first.store.append(
-            LogBatch(firstSequence: 501, changes: [consent(1, dot(501), covers: [dot(1)])])))
+        #expect(
+            first.store.append(
+                LogBatch(firstSequence: 501, changes: [consent(1, dot(501), covers: [dot(1)])])
+            )
+        )
         try #require(recorder.waitCommitted(501))
         #expect(!first.store.close(deadlineMillis: 0))
         #expect(!recorder.all.contains { if case .checkpointed = $0 { true } else { false } })
@@ -50,7 +56,10 @@ import Testing
 
         recorder = Recorder()
         let second = try Store.open(
-            directory: scratch.path, options: lazyOptions, sink: recorder.sink)
+            directory: scratch.path,
+            options: lazyOptions,
+            sink: recorder.sink
+        )
         #expect(try second.log.extremes() == nil)
         #expect(second.nextLocalSequence == 101)
         #expect(second.store.append(optOuts(101...150)))
@@ -69,7 +78,10 @@ import Testing
         let scratch = try Scratch()
         let recorder = Recorder()
         let opened = try Store.open(
-            directory: scratch.path, options: lazyOptions, sink: recorder.sink)
+            directory: scratch.path,
+            options: lazyOptions,
+            sink: recorder.sink
+        )
         var reader = try opened.store.reader()
         try reader.renew()
         #expect(reader.watermark == 0)
@@ -81,8 +93,18 @@ import Testing
         try reader.renew()
         #expect(reader.watermark == 10)
         #expect(try reader.marksCount() == 10)
-        #expect(try reader.mark(key(3)) == .present(Mark(
-            SuppressingDot(dot: dot(3), time: HybridTime(raw: 3 << 16), source: .oneClick))))
+        #expect(
+            try reader.mark(key(3))
+                == .present(
+                    Mark(
+                        SuppressingDot(
+                            dot: dot(3),
+                            time: HybridTime(raw: 3 << 16),
+                            source: .oneClick
+                        )
+                    )
+                )
+        )
         #expect(try reader.target(of: dot(3)) == .mark(key(3)))
         #expect(try reader.target(of: dot(11)) == nil)
         #expect(opened.store.close(deadlineMillis: 10_000))
@@ -126,7 +148,10 @@ import Testing
         let scratch = try Scratch()
         let recorder = Recorder()
         let opened = try Store.open(
-            directory: scratch.path, options: lazyOptions, sink: recorder.sink)
+            directory: scratch.path,
+            options: lazyOptions,
+            sink: recorder.sink
+        )
         #expect(opened.store.append(optOuts(1...5)))
         try #require(recorder.waitCommitted(5))
         let fault = try WriteFault(opened.log.environment, path: "/dev/full", flags: O_RDWR)
@@ -173,7 +198,8 @@ import Testing
     @Test("on a disk that is really full writes are shed, reads go on, and room ends it all")
     func fullFileSystem() throws {
         let scratch = try Scratch()
-        guard try run("/bin/mount", "-t", "tmpfs", "-o", "size=24m", "none", scratch.path) == 0 else {
+        guard try run("/bin/mount", "-t", "tmpfs", "-o", "size=24m", "none", scratch.path) == 0
+        else {
             print("SKIPPED: mounting a small tmpfs is not permitted here")
             return
         }
@@ -217,9 +243,15 @@ import Testing
         let scratch = try Scratch()
         let recorder = Recorder()
         let opened = try Store.open(
-            directory: scratch.path, options: lazyOptions, sink: recorder.sink)
+            directory: scratch.path,
+            options: lazyOptions,
+            sink: recorder.sink
+        )
         let fault = try WriteFault(
-            opened.state.environment, path: "/dev/full", flags: O_RDWR)
+            opened.state.environment,
+            path: "/dev/full",
+            flags: O_RDWR
+        )
         #expect(opened.store.append(optOuts(1...5_000)))
         try #require(recorder.waitCommitted(5_000))
         opened.store.requestCheckpoint()
@@ -236,11 +268,17 @@ import Testing
         let scratch = try Scratch()
         let recorder = Recorder()
         let opened = try Store.open(
-            directory: scratch.path, options: lazyOptions, sink: recorder.sink)
+            directory: scratch.path,
+            options: lazyOptions,
+            sink: recorder.sink
+        )
         #expect(opened.store.append(optOuts(1...5)))
         try #require(recorder.waitCommitted(5))
         let fault = try WriteFault(
-            opened.log.environment, path: scratch.file("log.mdb"), flags: O_RDONLY)
+            opened.log.environment,
+            path: scratch.file("log.mdb"),
+            flags: O_RDONLY
+        )
         #expect(opened.store.append(optOuts(6...9)))
         try #require(recorder.waitFailed())
         fault.restore()
@@ -259,7 +297,10 @@ import Testing
     func idempotent() throws {
         let scratch = try Scratch()
         let opened = try Store.open(
-            directory: scratch.path, options: lazyOptions, sink: Recorder().sink)
+            directory: scratch.path,
+            options: lazyOptions,
+            sink: Recorder().sink
+        )
         let changes = [
             suppress(1, dot(1)), suppress(1, dot(2)), consent(1, dot(3), covers: [dot(1)]),
             register("a", dot(4), generation: 2, value: "x"),
@@ -270,7 +311,11 @@ import Testing
             }
         }
         var checkpoint = Checkpoint(
-            opened.state, watermark: 0, held: HeldSet(), wallMillis: { 0 })
+            opened.state,
+            watermark: 0,
+            held: HeldSet(),
+            wallMillis: { 0 }
+        )
         try checkpoint.merge(logged(from: 1)[...], through: 4)
         let held = checkpoint.held
         var reader = try opened.store.reader()

@@ -15,7 +15,10 @@ import Testing
     private func filled(_ scratch: Scratch, checkpointed: Bool) throws {
         let recorder = Recorder()
         let opened = try Store.open(
-            directory: scratch.path, options: lazyOptions, sink: recorder.sink)
+            directory: scratch.path,
+            options: lazyOptions,
+            sink: recorder.sink
+        )
         let first = opened.nextLocalSequence
         #expect(opened.store.append(optOuts(first...(first + 9))))
         try #require(recorder.waitCommitted(first + 9))
@@ -175,7 +178,9 @@ import Testing
         try filled(theirs, checkpointed: false)
         try FileManager.default.removeItem(atPath: ours.file("log.mdb"))
         try FileManager.default.copyItem(
-            atPath: theirs.file("log.mdb"), toPath: ours.file("log.mdb"))
+            atPath: theirs.file("log.mdb"),
+            toPath: ours.file("log.mdb")
+        )
         let opened = try open(ours)
         #expect(opened.restored?.hasPrefix("log.mdb belongs to another store") == true)
         #expect(opened.watermark == 10)

@@ -20,7 +20,8 @@ struct Seeded: RandomNumberGenerator {
 
 /// `#expect` of a mutating call; the macro cannot hold one.
 private func require(
-    _ condition: Bool, at location: SourceLocation = #_sourceLocation
+    _ condition: Bool,
+    at location: SourceLocation = #_sourceLocation
 ) {
     #expect(condition, sourceLocation: location)
 }
@@ -30,7 +31,10 @@ private func require(
     func damagedMark() throws {
         let scratch = try Scratch()
         let first = try Store.open(
-            directory: scratch.path, options: lazyOptions, sink: Recorder().sink)
+            directory: scratch.path,
+            options: lazyOptions,
+            sink: Recorder().sink
+        )
         let changes = [suppress(1, dot(1)), consent(1, dot(2), covers: [dot(1)])]
         #expect(first.store.append(LogBatch(firstSequence: 1, changes: changes)))
         #expect(first.store.close(deadlineMillis: 10_000))
@@ -38,12 +42,18 @@ private func require(
         key(1).encode(into: &encoded)
         // The key, then the mark: version, |U| = 0, |C| = 1.
         let found = try corrupt(
-            scratch.file("state.mdb"), after: encoded + [1, 0, 0, 0, 1], skipping: 3)
+            scratch.file("state.mdb"),
+            after: encoded + [1, 0, 0, 0, 1],
+            skipping: 3
+        )
         #expect(found > 0)
 
         let recorder = Recorder()
         let opened = try Store.open(
-            directory: scratch.path, options: lazyOptions, sink: recorder.sink)
+            directory: scratch.path,
+            options: lazyOptions,
+            sink: recorder.sink
+        )
         var reader = try opened.store.reader()
         try reader.renew()
         #expect(try reader.mark(key(1)) == .damaged)
@@ -56,8 +66,11 @@ private func require(
         try reader.forEachMark(of: person(1), under: overlay) { _, mark in seen.append(mark) }
         #expect(seen == [nil], "no consent lifts what cannot be read")
 
-        #expect(opened.store.append(
-            LogBatch(firstSequence: 3, changes: [suppress(1, dot(3))])))
+        #expect(
+            opened.store.append(
+                LogBatch(firstSequence: 3, changes: [suppress(1, dot(3))])
+            )
+        )
         try #require(recorder.waitCommitted(3))
         opened.store.requestCheckpoint()
         try #require(recorder.waitCheckpointed(3))
@@ -65,7 +78,10 @@ private func require(
         #expect(try reader.mark(key(1)) == .damaged)
         var buffer = Unsealed()
         let aside = try Snapshot(opened.state.environment).read(
-            encoded, in: opened.state.tables.aside, into: &buffer)
+            encoded,
+            in: opened.state.tables.aside,
+            into: &buffer
+        )
         #expect(aside == .intact)
         #expect(decodedMark(buffer)?.suppressions.map(\.dot) == [dot(3)])
         _ = opened.store.close(deadlineMillis: 0)
@@ -76,7 +92,10 @@ private func require(
         let scratch = try Scratch()
         let recorder = Recorder()
         let first = try Store.open(
-            directory: scratch.path, options: lazyOptions, sink: recorder.sink)
+            directory: scratch.path,
+            options: lazyOptions,
+            sink: recorder.sink
+        )
         #expect(first.store.append(optOuts(1...3)))
         try #require(recorder.waitCommitted(3))
         _ = first.store.close(deadlineMillis: 0)
@@ -85,7 +104,10 @@ private func require(
         #expect(try corrupt(scratch.file("log.mdb"), after: Array(encoded.dropLast(4))) > 0)
 
         let opened = try Store.open(
-            directory: scratch.path, options: lazyOptions, sink: recorder.sink)
+            directory: scratch.path,
+            options: lazyOptions,
+            sink: recorder.sink
+        )
         #expect(opened.damage.logRecords == 1)
         #expect(opened.restored != nil)
         #expect(try opened.suppresses(1))
@@ -103,10 +125,17 @@ private func require(
     func overlayEqualsMerge() throws {
         let scratch = try Scratch()
         let opened = try Store.open(
-            directory: scratch.path, options: lazyOptions, sink: Recorder().sink)
+            directory: scratch.path,
+            options: lazyOptions,
+            sink: Recorder().sink
+        )
         var random = Seeded(state: 42)
         var checkpoint = Checkpoint(
-            opened.state, watermark: 0, held: HeldSet(), wallMillis: { 0 })
+            opened.state,
+            watermark: 0,
+            held: HeldSet(),
+            wallMillis: { 0 }
+        )
         var reader = try opened.store.reader()
         var overlay = Overlay()
         var plain: [MarkKey: Mark] = [:]
@@ -150,25 +179,34 @@ private func require(
         _ = opened.store.close(deadlineMillis: 0)
     }
 
-    @Test("one seek walks a person's marks in key order, snapshot and overlay together, nobody else's")
+    @Test(
+        "one seek walks a person's marks in key order, snapshot and overlay together, nobody else's"
+    )
     func walk() throws {
         let scratch = try Scratch()
         let opened = try Store.open(
-            directory: scratch.path, options: lazyOptions, sink: Recorder().sink)
+            directory: scratch.path,
+            options: lazyOptions,
+            sink: Recorder().sink
+        )
         var reader = try opened.store.reader()
         var overlay = Overlay()
         var all: [MarkKey] = []
         var stored: [LoggedChange] = []
         for sequence in 1...UInt64(40) {
             let scope = Scope(
-                stream: StreamID(raw: UInt32(sequence * 37 % 11)), topic: TopicID(raw: 1))
+                stream: StreamID(raw: UInt32(sequence * 37 % 11)),
+                topic: TopicID(raw: 1)
+            )
             let someone = sequence % 4 == 0 ? person(9) : person(8)
             let mark = MarkKey(person: someone, scope: scope, reason: Reason(raw: UInt8(sequence)))
             let own = dot(sequence)
             let time = HybridTime(raw: 1)
             let change = Change(
-                dot: own, time: time,
-                body: .suppress(mark, SuppressingDot(dot: own, time: time, source: .api)))
+                dot: own,
+                time: time,
+                body: .suppress(mark, SuppressingDot(dot: own, time: time, source: .api))
+            )
             if sequence <= 20 {
                 stored.append(LoggedChange(sequence: sequence, change: change))
             } else {
@@ -177,7 +215,11 @@ private func require(
             if someone == person(8) { all.append(mark) }
         }
         var checkpoint = Checkpoint(
-            opened.state, watermark: 0, held: HeldSet(), wallMillis: { 0 })
+            opened.state,
+            watermark: 0,
+            held: HeldSet(),
+            wallMillis: { 0 }
+        )
         try checkpoint.merge(stored[...], through: 20)
         try reader.renew()
         var seen: [MarkKey] = []
@@ -216,7 +258,10 @@ private func require(
     func registers() throws {
         let scratch = try Scratch()
         let opened = try Store.open(
-            directory: scratch.path, options: lazyOptions, sink: Recorder().sink)
+            directory: scratch.path,
+            options: lazyOptions,
+            sink: Recorder().sink
+        )
         let changes = [
             register("k/1", dot(1), generation: 2, value: "second"),
             register("k/1", dot(2), generation: 1, value: "first"),
@@ -227,8 +272,10 @@ private func require(
         #expect(opened.store.append(LogBatch(firstSequence: 1, changes: changes)))
         #expect(opened.store.close(deadlineMillis: 10_000))
         let again = try Store.open(directory: scratch.path, sink: Recorder().sink)
-        #expect(again.registers.map { String(decoding: $0.value, as: UTF8.self) }
-            == ["second", "revoked"])
+        #expect(
+            again.registers.map { String(decoding: $0.value, as: UTF8.self) }
+                == ["second", "revoked"]
+        )
         #expect(again.heldSet.contains(dot(5)))
         var reader = try again.store.reader()
         try reader.renew()
@@ -240,9 +287,15 @@ private func require(
     func opaque() throws {
         let scratch = try Scratch()
         let opened = try Store.open(
-            directory: scratch.path, options: lazyOptions, sink: Recorder().sink)
+            directory: scratch.path,
+            options: lazyOptions,
+            sink: Recorder().sink
+        )
         let change = Change(
-            dot: dot(1), time: HybridTime(raw: 5), body: .opaque(kind: 77, [9, 8, 7]))
+            dot: dot(1),
+            time: HybridTime(raw: 5),
+            body: .opaque(kind: 77, [9, 8, 7])
+        )
         #expect(opened.store.append(LogBatch(firstSequence: 1, changes: [change])))
         #expect(opened.store.close(deadlineMillis: 10_000))
         let again = try Store.open(directory: scratch.path, sink: Recorder().sink)
@@ -260,7 +313,10 @@ private func require(
     func requests() throws {
         let scratch = try Scratch()
         let opened = try Store.open(
-            directory: scratch.path, options: lazyOptions, sink: Recorder().sink)
+            directory: scratch.path,
+            options: lazyOptions,
+            sink: Recorder().sink
+        )
         func stamp(_ n: UInt64) -> RequestStamp {
             RequestStamp(id: Recipient(high: n, low: n), body: n * 100)
         }
@@ -270,7 +326,11 @@ private func require(
         }
         let clock = Clock(now: 1_000_000_000_000)
         var checkpoint = Checkpoint(
-            opened.state, watermark: 0, held: HeldSet(), wallMillis: { clock.read() })
+            opened.state,
+            watermark: 0,
+            held: HeldSet(),
+            wallMillis: { clock.read() }
+        )
         var reader = try opened.store.reader()
         try checkpoint.merge(logged(1, 1)[...], through: 1)
         clock.advance(Limits.requestMemoryMillis / 2)
@@ -290,7 +350,8 @@ private func require(
         #expect(try reader.request(stamp(1).id) == nil)
         #expect(try reader.request(stamp(2).id) == nil)
         let left = try Snapshot(opened.state.environment).count(
-            opened.state.tables.requestsByTime)
+            opened.state.tables.requestsByTime
+        )
         #expect(left == 0)
         var overlay = Overlay()
         require(overlay.insert(4, suppress(5, dot(4), request: stamp(5))))
@@ -309,7 +370,10 @@ private func require(
         }
         let scratch = try Scratch()
         let opened = try Store.open(
-            directory: scratch.path, options: lazyOptions, sink: Recorder().sink)
+            directory: scratch.path,
+            options: lazyOptions,
+            sink: Recorder().sink
+        )
         #expect(opened.store.append(optOuts(1...20)))
         #expect(opened.store.close(deadlineMillis: 10_000))
         let dump = Process()
@@ -318,7 +382,10 @@ private func require(
         dump.arguments = ["-n", "-s", "marks", scratch.file("state.mdb")]
         dump.standardOutput = output
         try dump.run()
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        let text = String(
+            decoding: output.fileHandleForReading.readDataToEndOfFile(),
+            as: UTF8.self
+        )
         dump.waitUntilExit()
         #expect(dump.terminationStatus == 0)
         let rows = text.split(separator: "\n").filter { $0.hasPrefix(" ") }.map { $0.dropFirst() }
