@@ -201,6 +201,20 @@ import Testing
         _ = opened.store.close(deadlineMillis: 0)
     }
 
+    @Test("a watermark below what the log has deleted is restored, in one life as well")
+    func trimmedPastWatermark() throws {
+        let scratch = try Scratch()
+        try filled(scratch, checkpointed: true)
+        let opened = try open(scratch)
+        let state = try WriteTransaction(opened.state.environment)
+        try state.set(.watermark, to: 3, in: opened.state.tables.meta)
+        try state.commit()
+        _ = opened.store.close(deadlineMillis: 0)
+        let again = try open(scratch)
+        #expect(again.restored == "state.mdb ends at 3, log.mdb was trimmed to 10")
+        _ = again.store.close(deadlineMillis: 0)
+    }
+
     @Test("an older log beside a state from a later start is restored")
     func olderLog() throws {
         let scratch = try Scratch()
