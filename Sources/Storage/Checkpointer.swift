@@ -46,10 +46,15 @@ final class Handover: Sendable {
         bell = try Bell()
     }
 
-    /// Hands over what one commit stored.
+    /// Says that a commit has returned. Before anyone else hears of it, so that whoever then asks
+    /// for a checkpoint gets one that shows it.
+    func reached(_ sequence: UInt64) {
+        work.withLock { $0.committedThrough = sequence }
+    }
+
+    /// Hands over what that commit stored.
     func add(_ group: [LoggedChange], bytes: Int) {
         let rings = work.withLock { work -> Bool in
-            if let last = group.last { work.committedThrough = last.sequence }
             if work.isBehind { return false }
             let before = work.changes.count
             guard before + group.count <= Limits.handoverCount,
@@ -86,7 +91,9 @@ final class Handover: Sendable {
     }
 
     /// Decides the next step; for a merge, swaps the changes for the caller's empty array.
-    func next(into changes: inout [LoggedChange]) -> Step {
+    ///
+    /// - Parameter watermark: what the state shows now.
+    func next(at watermark: UInt64, into changes: inout [LoggedChange]) -> Step {
         changes.removeAll(keepingCapacity: true)
         return work.withLock { work in
             let now = monotonicNanoseconds()
@@ -95,8 +102,9 @@ final class Handover: Sendable {
                 work.forgetsRestored = false
                 return .forgetRestored
             }
-            let urgent = work.isUrgent
             let hasWork = work.isBehind || !work.changes.isEmpty
+            // Committed and not handed over yet: the bell rings in a moment.
+            let urgent = work.isUrgent && (hasWork || watermark >= work.committedThrough)
             if !hasWork, work.deadline != nil { return .end }
             guard hasWork || urgent else { return .sleep(millis: -1) }
             let due = work.since + lingerNanoseconds
@@ -169,7 +177,7 @@ struct Checkpointer {
         var changes: [LoggedChange] = []
         while outlet.isOpen {
             do throws(StorageError) {
-                switch handover.next(into: &changes) {
+                switch handover.next(at: checkpoint.watermark, into: &changes) {
                 case .end: return
                 case .sleep(let millis): handover.wait(millis: millis)
                 case .forgetRestored: try checkpoint.forgetRestored()

@@ -171,6 +171,7 @@ struct LogWriter {
             outlet.send(error.latches ? .failed(error) : .refused(sequences: first...last, error))
             return
         }
+        handover.reached(last)
         outlet.send(
             .committed(
                 through: last,

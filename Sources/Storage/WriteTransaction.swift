@@ -1,6 +1,7 @@
 // One atomic group of writes. Ends in `commit`, or is undone when it goes out of scope.
 
 internal import CLMDB
+internal import Glibc
 internal import Suppression
 
 /// A write transaction; LMDB allows one at a time per environment and blocks the second.
@@ -19,9 +20,16 @@ internal import Suppression
     }
 
     /// Makes everything durable: returns after both flushes of the device.
+    ///
+    /// A file system that fills up in the middle of a write answers with a short count and no
+    /// error, for which LMDB has only EIO (mdb_page_flush, mdb.c). A device that fails sets errno,
+    /// so the two can be told apart: a full disk must not end the node.
     consuming func commit() throws(StorageError) {
+        errno = 0
         let code = unsafe mdb_txn_commit(raw)  // LMDB frees the handle either way
+        let cause = errno
         discard self
+        if code == EIO, cause == 0 { throw .full }
         try check(code, "mdb_txn_commit")
     }
 

@@ -214,3 +214,22 @@ struct WriteFault {
         close(saved)
     }
 }
+
+/// xorshift64*: the same sequence in every run.
+struct Seeded: RandomNumberGenerator {
+    var state: UInt64
+    mutating func next() -> UInt64 {
+        state ^= state >> 12
+        state ^= state << 25
+        state ^= state >> 27
+        return state &* 0x2545_F491_4F6C_DD1D
+    }
+}
+
+/// A wall clock that a test turns.
+final class Clock: Sendable {
+    private let now: Atomic<UInt64>
+    init(now: UInt64) { self.now = Atomic(now) }
+    func read() -> UInt64 { now.load(ordering: .relaxed) }
+    func advance(_ millis: UInt64) { now.add(millis, ordering: .relaxed) }
+}

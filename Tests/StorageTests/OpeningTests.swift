@@ -21,7 +21,7 @@ import Testing
         )
         let first = opened.nextLocalSequence
         #expect(opened.store.append(optOuts(first...(first + 9))))
-        #expect(recorder.waitCommitted(first + 9))
+        try #require(recorder.waitCommitted(first + 9))
         #expect(opened.store.close(deadlineMillis: checkpointed ? 10_000 : 0) == checkpointed)
     }
 
@@ -199,6 +199,20 @@ import Testing
         let opened = try open(scratch)
         #expect(opened.restored != nil)
         _ = opened.store.close(deadlineMillis: 0)
+    }
+
+    @Test("a watermark below what the log has deleted is restored, in one life as well")
+    func trimmedPastWatermark() throws {
+        let scratch = try Scratch()
+        try filled(scratch, checkpointed: true)
+        let opened = try open(scratch)
+        let state = try WriteTransaction(opened.state.environment)
+        try state.set(.watermark, to: 3, in: opened.state.tables.meta)
+        try state.commit()
+        _ = opened.store.close(deadlineMillis: 0)
+        let again = try open(scratch)
+        #expect(again.restored == "state.mdb ends at 3, log.mdb was trimmed to 10")
+        _ = again.store.close(deadlineMillis: 0)
     }
 
     @Test("an older log beside a state from a later start is restored")

@@ -2,21 +2,9 @@
 
 import Foundation
 import Suppression
-import Synchronization
 import Testing
 
 @testable import Storage
-
-/// xorshift64*: the same sequence in every run.
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state ^= state >> 12
-        state ^= state << 25
-        state ^= state >> 27
-        return state &* 0x2545_F491_4F6C_DD1D
-    }
-}
 
 /// `#expect` of a mutating call; the macro cannot hold one.
 private func require(
@@ -71,9 +59,9 @@ private func require(
                 LogBatch(firstSequence: 3, changes: [suppress(1, dot(3))])
             )
         )
-        #expect(recorder.waitCommitted(3))
+        try #require(recorder.waitCommitted(3))
         opened.store.requestCheckpoint()
-        #expect(recorder.waitCheckpointed(3))
+        try #require(recorder.waitCheckpointed(3))
         try reader.renew()
         #expect(try reader.mark(key(1)) == .damaged)
         var buffer = Unsealed()
@@ -97,7 +85,7 @@ private func require(
             sink: recorder.sink
         )
         #expect(first.store.append(optOuts(1...3)))
-        #expect(recorder.waitCommitted(3))
+        try #require(recorder.waitCommitted(3))
         _ = first.store.close(deadlineMillis: 0)
         var encoded: [UInt8] = []
         suppress(2, dot(2)).encode(into: &encoded)
