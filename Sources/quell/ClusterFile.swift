@@ -1,5 +1,5 @@
-// cluster.json: how client verbs find the nodes of a local cluster, and `dev` finds it again (DESIGN
-// 10.1). It holds the API key and the admin key, so it is 0600 and replaced atomically.
+// cluster.json: how client verbs find the nodes of a local cluster, and `dev` finds it again
+// (DESIGN 10.1). It holds the API key and the admin key, so it is 0600 and replaced atomically.
 
 import Foundation
 
