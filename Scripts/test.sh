@@ -17,12 +17,19 @@ stop() {
 Scripts/setup.sh || stop 'set-up failed'
 Scripts/build.sh || stop 'the release build failed'
 
+echo 'test: both functions as Embedded Swift for wasm'
+Scripts/wasm.sh >"$results/wasm.log" 2>&1 || {
+    cat "$results/wasm.log" >&2
+    stop 'the functions do not build for wasm'
+}
+cat "$results/wasm.log"
+
 echo 'test: Swift tests (debug build)'
 swift build --build-tests >"$results/build.log" 2>&1 || {
     cat "$results/build.log" >&2
     stop 'the test build failed'
 }
-swift test --skip-build --disable-xctest --xunit-output "$results/swift.xml" \
+timeout 600 swift test --skip-build --disable-xctest --xunit-output "$results/swift.xml" \
     >"$results/swift.log" 2>&1
 swift_status=$?
 [[ $swift_status -eq 0 ]] || grep -vE '^(◇|✔|➜)' "$results/swift.log" >&2
