@@ -121,6 +121,9 @@ let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
         let theirs = ring(try key(1, tenant: other), of: other)
         let token = try ring(try key(1)).mint(claims)
         #expect(throws: TokenError.forged) { try theirs.opened(token) }
+        // Nor is it a key that might still arrive: no peer needs to be asked.
+        let empty = ring(of: other)
+        #expect(throws: TokenError.forged) { try empty.opened(token) }
         // The tenant in the clear header is authenticated: renaming it leads to a key that refuses.
         var bytes = try #require(decoded(token))
         bytes.replaceSubrange(1..<9, with: [0, 0, 0, 0, 0, 0, 0, 2])
