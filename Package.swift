@@ -92,6 +92,12 @@ let package = Package(
             ],
             path: "Runtime/Node", swiftSettings: strict),
         .testTarget(
+            name: "NodeTests",
+            dependencies: ["Cluster", "EventLoop", "Node", "Storage", "Suppression"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ClientTests", dependencies: ["Client", "Suppression"], swiftSettings: strict),
+        .testTarget(
             name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: strict),
         .testTarget(
             name: "ServersTests", dependencies: ["Servers", "EventLoop", "Wire"],

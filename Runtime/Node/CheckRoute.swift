@@ -94,7 +94,8 @@ extension ServingLoop {
                 topic: scope.topic,
                 streamClass: streamClass
             )
-            verdicts.append((view.verdict(query, now: asked), true))
+            let verdict = guarded(view.verdict(query, now: asked), query, now: asked)
+            verdicts.append((verdict, true))
         }
         for (verdict, _) in verdicts { door.metrics.count(verdict.decision) }
         let staleness = view.lease.stalenessNanos(now: asked.bootNanos)
@@ -111,6 +112,22 @@ extension ServingLoop {
         let spent = Clock.bootNanoseconds() - asked.bootNanos
         let count = UInt64(addresses.count)
         door.metrics.checkAnswer.record(nanoseconds: spent / count, times: count)
+    }
+}
+
+extension ServingLoop {
+    /// Asks the `check` function about a message that the marks would allow.
+    ///
+    /// Monotone (DESIGN 9): a function may turn allow into deny, nothing else; only consents lift.
+    private func guarded(_ verdict: Verdict, _ query: Query, now: Instant) -> Verdict {
+        guard verdict.decision == .allow else { return verdict }
+        let item = CheckItem(
+            scope: Scope(stream: query.stream, topic: query.topic),
+            recipient: query.person.recipient,
+            streamClass: query.streamClass
+        )
+        let decision = Check.decide(item, nowMillis: now.wallMillis)
+        return tightened(.allow, by: decision) == .allow ? verdict : Verdict(decision: .deny)
     }
 }
 

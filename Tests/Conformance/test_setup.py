@@ -43,7 +43,8 @@ def test_setup_without_root(tmp_path):
 def test_make_run_is_dev():
     """`make run` sets up, builds, starts a local cluster in the foreground."""
     done = subprocess.run(
-        ["make", "-n", "run"], cwd=ROOT, capture_output=True, text=True, check=True)
+        ["make", "-n", "--no-print-directory", "run"],
+        cwd=ROOT, capture_output=True, text=True, check=True)
     lines = [shlex.split(line) for line in done.stdout.splitlines()]
     assert ["Scripts/setup.sh"] in lines and ["Scripts/build.sh"] in lines
     assert lines[-1][:3] == ["exec", ".build/release/quell", "dev"]

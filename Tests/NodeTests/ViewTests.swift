@@ -1,0 +1,143 @@
+// What a serving loop may answer, and when it must not: the last lines before S2, on a real store.
+
+import Cluster
+import EventLoop
+import Foundation
+import Storage
+import Suppression
+import Synchronization
+import Testing
+
+@testable import Node
+
+private let person = Person(tenant: TenantID(raw: 5), recipient: Recipient(high: 1, low: 2))
+private let key = MarkKey(person: person, scope: .tenant, reason: .unsubscribe)
+private let query = Query(
+    person: person,
+    stream: StreamID(raw: 3),
+    topic: TopicID(raw: 4),
+    streamClass: .marketing
+)
+private let second: UInt64 = 1_000_000_000
+private let bound = 60 * second
+
+private func at(_ seconds: UInt64) -> Instant {
+    Instant(bootNanos: seconds * second, wallMillis: 1_700_000_000_000)
+}
+
+private func optOut(_ sequence: UInt64) -> Change {
+    let origin = Origin(node: NodeID(raw: 1), epoch: Epoch(raw: 1))
+    let dot = Dot(origin: origin, sequence: sequence)
+    let time = HybridTime(raw: 1_700_000_000_000 << 16)
+    return Change(
+        dot: dot,
+        time: time,
+        body: .suppress(key, SuppressingDot(dot: dot, time: time, source: .oneClick))
+    )
+}
+
+/// A store in a directory of its own, and a loop for the door.
+private final class Ground {
+    let directory: String
+    let opened: Opened
+    let loop: Loop
+    let door: LoopDoor
+
+    init() throws {
+        directory = NSTemporaryDirectory() + "quell-view-\(UUID().uuidString)"
+        opened = try Store.open(directory: directory) { _ in }
+        loop = try Loop()
+        door = LoopDoor(mailbox: try Mailbox(loop: loop, bound: 2))
+    }
+
+    func view() throws -> View {
+        View(reader: try opened.store.reader(), door: door, boundNanos: bound)
+    }
+
+    func end() throws {
+        door.mailbox.close()
+        loop.close()
+        _ = opened.store.close(deadlineMillis: 1_000)
+        try FileManager.default.removeItem(atPath: directory)
+    }
+}
+
+@Suite struct ViewTests {
+    @Test("allow needs a lease within the bound; without one nobody unknown is allowed")
+    func lease() throws {
+        let ground = try Ground()
+        var view = try ground.view()
+        #expect(view.verdict(query, now: at(100)) == .unknown)
+        view.vouch(Lease(asOfNanos: 100 * second, generation: 1))
+        #expect(view.verdict(query, now: at(100)) == .allow)
+        #expect(view.verdict(query, now: at(160)) == .allow)
+        #expect(view.verdict(query, now: at(161)) == .unknown)
+        view.vouch(.void)
+        #expect(view.verdict(query, now: at(100)) == .unknown)
+        view.close()
+        try ground.end()
+    }
+
+    @Test("a known suppression denies with or without a lease, from the overlay or the state")
+    func deny() throws {
+        let ground = try Ground()
+        var view = try ground.view()
+        view.vouch(Lease(asOfNanos: 100 * second, generation: 1))
+        view.show(1, optOut(1))
+        #expect(view.verdict(query, now: at(100)).decision == .deny)
+        view.vouch(.void)
+        #expect(view.verdict(query, now: at(999)).decision == .deny)
+        view.close()
+        try ground.end()
+    }
+
+    @Test("a change that did not fit into the mailbox voids the lease until the state has it")
+    func missed() throws {
+        let ground = try Ground()
+        var view = try ground.view()
+        view.vouch(Lease(asOfNanos: 100 * second, generation: 1))
+        let change = optOut(1)
+        for sequence in 1...2 as ClosedRange<UInt64> { ground.door.show(sequence, change) }
+        #expect(ground.door.missedThrough.load(ordering: .relaxed) == 0)
+        ground.door.show(3, change)
+        #expect(ground.door.missedThrough.load(ordering: .relaxed) == 3)
+        #expect(view.verdict(query, now: at(100)) == .unknown)
+        ground.door.missedThrough.store(0, ordering: .relaxed)
+        #expect(view.verdict(query, now: at(100)) == .allow)
+        view.close()
+        try ground.end()
+    }
+}
+
+@Suite struct MetricTests {
+    @Test("a duration falls into the first bucket whose bound is not below it")
+    func buckets() {
+        let cases: [(UInt64, Int)] = [
+            (0, 0), (1_000, 0), (1_001, 1), (2_000, 1), (2_001, 2), (4_000, 2), (4_001, 3),
+            (1_000_000, 10), (UInt64.max / 2, Histogram.bucketsCount),
+        ]
+        for (nanos, bucket) in cases {
+            let histogram = Histogram()
+            histogram.record(nanoseconds: nanos)
+            let found = (0...Histogram.bucketsCount).first { histogram.count(inBucket: $0) == 1 }
+            #expect(found == bucket, "\(nanos) ns")
+        }
+    }
+
+    @Test("the page has every metric once, and buckets that only grow")
+    func page() {
+        let loops = [LoopMetrics(), LoopMetrics()]
+        loops[0].checkAnswer.record(nanoseconds: 3_000, times: 5)
+        loops[1].checkAnswer.record(nanoseconds: 900, times: 2)
+        let bytes = MetricsPage.write(node: NodeMetrics(), loops: loops, name: "n", version: "1")
+        let text = String(decoding: bytes, as: UTF8.self)
+        for name in MetricName.allCases {
+            let types = text.components(separatedBy: "# TYPE \(name.rawValue) ").count - 1
+            #expect(types == 1, "\(name.rawValue)")
+        }
+        #expect(text.contains("quell_check_answer_seconds_bucket{le=\"1e-06\"} 2\n"))
+        #expect(text.contains("quell_check_answer_seconds_bucket{le=\"4e-06\"} 7\n"))
+        #expect(text.contains("quell_check_answer_seconds_bucket{le=\"+Inf\"} 7\n"))
+        #expect(text.contains("quell_check_answer_seconds_count 7\n"))
+    }
+}
