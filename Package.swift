@@ -53,6 +53,7 @@ let package = Package(
             path: "Runtime/Servers", swiftSettings: strict),
         .testTarget(
             name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: strict),
+        .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
         .testTarget(
             name: "ServersTests", dependencies: ["Servers", "EventLoop", "Wire"],
             swiftSettings: strict),
