@@ -12,7 +12,7 @@ public struct RESPBounds: Sendable {
     public let bulkBytes: Int
     /// Bytes of a whole command as it comes, framing included.
     public let commandBytes: Int
-    /// Bytes of an inline command without its line end.
+    /// Bytes of an inline command before its LF.
     public let inlineBytes: Int
     /// These are the bounds before AUTH; refusals then say no more than that.
     let isStranger: Bool

@@ -96,9 +96,10 @@ final class RESPRig: Turn {
     func client(_ request: String, reads: Bool = true) throws -> Client {
         let client = Client(request)
         client.reads = reads
-        clients.append(
-            try Stream.connect(
-                on: loop, host: "127.0.0.1", port: server.ports[0], owner: client))
+        let stream = try Stream.connect(
+            on: loop, host: "127.0.0.1", port: server.ports[0], owner: client)
+        stream.writeCap = 32 << 20
+        clients.append(stream)
         return client
     }
 

@@ -123,8 +123,8 @@ func array(_ words: String...) -> String {
         #expect(Look("*1022\r\n" + String(repeating: word, count: 1_021)).refusal == nil)
         #expect(Look("*1022\r\n" + String(repeating: word, count: 1_022)).refusal == .commandSize)
         #expect(Look("a" + String(repeating: "x", count: 4_095) + "\n").commands.count == 1)
-        #expect(Look("a" + String(repeating: "x", count: 4_096)).refusal == nil)
-        #expect(Look("a" + String(repeating: "x", count: 4_097)).refusal == .inlineSize)
+        #expect(Look("a" + String(repeating: "x", count: 4_095)).refusal == nil)
+        #expect(Look("a" + String(repeating: "x", count: 4_096)).refusal == .inlineSize)
     }
 
     @Test("bounds before AUTH: 10 words, 4 KiB in all")
