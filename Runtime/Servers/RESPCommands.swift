@@ -3,8 +3,8 @@
 // What Redis clients send before their first question (HELLO, CLIENT SETINFO, COMMAND DOCS, SELECT
 // 0, INFO) is answered so that they start unmodified; whatever else Redis knows is an unknown
 // command, and the connection stays. Before AUTH everything is -NOAUTH, unknown names as well: a
-// stranger learns nothing. An unknown command's words are not echoed, as they may hold addresses and
-// errors end up in logs.
+// stranger learns nothing. An unknown command's words are not echoed, as they may hold addresses
+// and errors end up in logs.
 
 internal import Wire
 

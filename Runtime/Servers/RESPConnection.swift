@@ -192,51 +192,56 @@ final class RESPConnection {
     private func serve(
         _ batch: inout RESPBatch, _ bytes: Span<UInt8>, _ replies: inout RESPReplies
     ) {
+        // Locals, as each look at a stored property of a class costs as much as parsing a word.
+        var parser = self.parser
+        var isMember = session.principal != nil
         var left = Limits.commandsPerTurn
-        while phase == .ready, left > 0, batch.words.count < Limits.wordsPerTurn,
+        parsing: while left > 0, batch.words.count < Limits.wordsPerTurn,
             replies.byteCount <= Limits.writeQueueBytes
         {
             let start = parser.cursor
             let first = batch.words.count
-            let bounds = session.principal == nil ? RESPBounds.stranger : .member
-            let found = parser.next(bytes, within: bounds, into: &batch.words)
+            let found = parser.next(
+                bytes, within: isMember ? .member : .stranger, into: &batch.words)
             guard found == .command else {
                 serveRun(&batch, bytes, &replies)
-                if phase == .ready { stop(found, bytes.count, from: start, &replies) }
-                break
+                if phase == .ready { stop(found, isEnd: parser.cursor == bytes.count, &replies) }
+                break parsing
             }
             let name = RESPName(batch.words[first], in: bytes)
-            let cuts = !isForRun(name, batch.words.count - first)
-                || batch.isWrite != name.isWrite && !batch.commands.isEmpty
-            if cuts {
+            let count = batch.words.count - first
+            let isSound = name.isServed && name.takes(words: count)
+            if !batch.commands.isEmpty, !isSound || batch.isWrite != name.isWrite {
                 serveRun(&batch, bytes, &replies)
-                if phase != .ready { return parser.rewind(to: start) }
+                if phase != .ready {
+                    parser.rewind(to: start)
+                    break parsing
+                }
+                isMember = session.principal != nil
             }
+            if left == Limits.commandsPerTurn { partialSince = nil }
             left -= 1
-            partialSince = nil
-            server.counters.commands += 1
-            if isForRun(name, batch.words.count - first) {
+            if isSound, isMember {
                 let words = first + 1..<batch.words.count
                 batch.commands.append(RESPCommand(name: name, words: words))
             } else {
                 answer(name, batch.words.span.extracting(first...), bytes, &replies)
+                isMember = session.principal != nil
+                if phase != .ready { break parsing }
             }
         }
+        server.counters.commands += Limits.commandsPerTurn - left
+        self.parser = parser
         serveRun(&batch, bytes, &replies)
-    }
-
-    /// True for what the service answers; anything wrong with it is answered here.
-    private func isForRun(_ name: RESPName, _ count: Int) -> Bool {
-        name.isServed && session.principal != nil && name.takes(words: count)
     }
 
     /// Nothing more to serve: for now, or for good.
     private func stop(
-        _ found: RESPParser.Found, _ count: Int, from start: Int, _ replies: inout RESPReplies
+        _ found: RESPParser.Found, isEnd: Bool, _ replies: inout RESPReplies
     ) {
         if case .refused(let refusal) = found { return refuse(refusal, &replies) }
         phase = .reading
-        if parser.cursor == count {
+        if isEnd {
             partialSince = nil
             deadline = server.after(server.options.idleMilliseconds)
         } else if partialSince == nil {

@@ -1,4 +1,4 @@
-// A RESP server on one loop, in the shape of the HTTP server: slots, a list of the ready, one sweep.
+// A RESP server on one loop, shaped as the HTTP server: slots, a list of the ready, one sweep.
 //
 // It owns no turn either: its node calls `serveReady` and `flush`. A turn is bounded twice, per
 // connection by commands and over all connections by words, and what is over waits at the head of
@@ -8,7 +8,7 @@
 public import EventLoop
 public import Wire
 
-/// A RESP2 and RESP3 server on one loop; framing and the session's commands, policy is its service's.
+/// A RESP2 and RESP3 server on one loop: framing and sessions; policy is its service's.
 public final class RESPServer {
     /// What has been counted since the start.
     public internal(set) var counters = RESPCounters()

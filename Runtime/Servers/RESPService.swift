@@ -1,9 +1,9 @@
 // What a RESP server asks of whoever knows the keys and the sets.
 //
 // Pipelined commands come in runs, not one by one: 64 checks can be digested and their cache lines
-// prefetched before the first is probed, which is twice as fast (reference/performance.md, 1). A run
-// is of one connection and of one kind, reads or writes, so a promise for later stands for all of
-// it; the server cuts it wherever it answers a command itself.
+// prefetched before the first is probed, which is twice as fast (measured). A run is of one
+// connection and of one kind, reads or writes, so a promise for later stands for all of it; the
+// server cuts it wherever it answers a command itself.
 
 public import Wire
 

@@ -17,15 +17,15 @@ public struct RESPBounds: Sendable {
     /// These are the bounds before AUTH; refusals then say no more than that.
     let isStranger: Bool
 
-    /// Before AUTH. The longest command is `HELLO 3 AUTH tenant key SETNAME name`, 7 words; 10 as in
-    /// Valkey. All of it within 4 KiB: a tenant of 64, a key of 64, a client name of some hundred.
+    /// Before AUTH. The longest command is `HELLO 3 AUTH tenant key SETNAME name`, 7 words; 10 as
+    /// in Valkey. All of it within 4 KiB: a tenant of 64, a key of 64, a client name of some hundred.
     public static let stranger = RESPBounds(
         elements: 10, bulkBytes: 4_096, commandBytes: 4_096, inlineBytes: 4_096,
         isStranger: true)
 
     /// After AUTH. 10,000 addresses, as in an HTTP batch, with a command and a set. The longest key
     /// is `allow:` + 64 + 64 + 2 + 254 of an address = 390 bytes, 400 with its framing; 10,000 of
-    /// them are 4.0 MB. A word of 4 KiB is ten such keys and is an error to answer, not to die of.
+    /// them are 4.0 MB. A word of up to 4 KiB, ten such keys, is answered as what it is: no key.
     public static let member = RESPBounds(
         elements: 10_002, bulkBytes: 4_096, commandBytes: 4 << 20, inlineBytes: 4_096,
         isStranger: false)

@@ -10,8 +10,8 @@
 // nothing stored a connection, and no quadratic cost for a peer that sends byte by byte.
 //
 // Lengths are plain decimals: no sign, no leading zero, no blank, and refused at the digit that
-// passes the bound, before anything is waited for or reserved. Redis forgives more; what is forgiven
-// by one reader and not by the next is how commands are smuggled.
+// passes the bound, before anything is waited for or reserved. Redis forgives more; what one reader
+// forgives and the next does not is how commands are smuggled.
 //
 // Source: redis.io, "Redis serialization protocol specification".
 

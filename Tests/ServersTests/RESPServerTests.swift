@@ -11,6 +11,8 @@ final class Sets: RESPService {
     var waiting: [(exchange: Exchange, count: Int)] = []
     var batches: [Int] = []
     var isRevoked = false
+    var wordsThisTurn = 0
+    var mostWords = 0
 
     func authenticate(user: Span<UInt8>, key: Span<UInt8>) -> UInt64? {
         key.count == 3 && key[0] == 0x6B ? UInt64(user.count) : nil
@@ -21,6 +23,8 @@ final class Sets: RESPService {
         session: inout RESPSession, into replies: inout RESPReplies
     ) -> Disposition {
         batches.append(batch.commands.count)
+        for command in batch.commands { wordsThisTurn += command.words.count }
+        mostWords = max(mostWords, wordsThisTurn)
         if isRevoked {
             session.principal = nil
             for _ in batch.commands { replies.error("NOAUTH revoked") }
@@ -43,16 +47,15 @@ final class Sets: RESPService {
                 for word in words.dropFirst() { replies.integer(isSuppressed(word) ? 1 : 0) }
             case .mget:
                 replies.array(words.count)
-                for word in words { if isSuppressed(word) { replies.null() } else { one(&replies) } }
-            case .get: if isSuppressed(words.first!) { replies.null() } else { one(&replies) }
+                for word in words { isSuppressed(word) ? replies.null() : replies.bulk("1") }
+            case .get:
+                isSuppressed(words[words.startIndex]) ? replies.null() : replies.bulk("1")
             case .srem: replies.error("NOPERM")
             default: replies.integer(words.count - 1)
             }
         }
         return .answered
     }
-
-    private func one(_ replies: inout RESPReplies) { replies.bulk("1") }
 }
 
 /// A loop with a RESP server that sweeps only when told.
@@ -61,6 +64,8 @@ final class RESPRig: Turn {
     let sets = Sets()
     let server: RESPServer
     var clients: [Stream] = []
+    /// Bytes come, nothing is served.
+    var isHeld = false
     private var condition: () -> Bool = { false }
     private let dog: Timer
 
@@ -73,7 +78,7 @@ final class RESPRig: Turn {
         server = try RESPServer(loop: loop, service: sets, options: options)
         try server.listen(host: "127.0.0.1", port: 0)
         let loop = loop
-        dog = try Timer(on: loop, after: 10_000) {
+        dog = try Timer(on: loop, after: 5_000, every: 500) {
             Issue.record("the condition never came true")
             loop.stop()
         }
@@ -82,7 +87,8 @@ final class RESPRig: Turn {
     }
 
     func turn(loop: Loop) {
-        server.turn()
+        sets.wordsThisTurn = 0
+        if !isHeld { server.turn() }
         if condition() { loop.stop() }
     }
 
@@ -228,18 +234,39 @@ let quit = array("QUIT")
     func splits() throws {
         let rig = try RESPRig()
         let request = array("SISMEMBER", "m:n", "s@b.c") + "PING\r\n"
-        let bytes = Array(request)
+        let bytes = Array(request.utf8)
         let client = try rig.client(auth)
         rig.until { client.got == "+OK\r\n" }
-        for cut in 1..<request.utf8.count where cut < bytes.count {
+        for cut in 1..<bytes.count {
             let before = rig.server.counters.receivedBytes
             client.got = ""
-            let head = String(bytes[..<cut])
+            let head = String(decoding: bytes[..<cut], as: UTF8.self)
             client.send(head, on: rig.clients[0])
             rig.until { rig.server.counters.receivedBytes == before + head.utf8.count }
-            client.send(String(bytes[cut...]), on: rig.clients[0])
+            client.send(String(decoding: bytes[cut...], as: UTF8.self), on: rig.clients[0])
             rig.until { client.got == ":1\r\n+PONG\r\n" }
         }
+        rig.close()
+    }
+
+    @Test("the greedy share a turn's bound, and who came with one check waits for no more than it")
+    func serverTurn() throws {
+        let rig = try RESPRig()
+        let many = "*3001\r\n$4\r\nMGET\r\n" + String(repeating: "$1\r\na\r\n", count: 3_000)
+        var greedy: [Client] = []
+        for _ in 0..<20 { greedy.append(try rig.client(auth)) }
+        rig.until { greedy.allSatisfy { $0.got == "+OK\r\n" } }
+        rig.isHeld = true
+        let before = rig.server.counters.receivedBytes
+        for stream in rig.clients {
+            let bytes = Array(many.utf8)
+            stream.write(bytes.span)
+        }
+        rig.until { rig.server.counters.receivedBytes == before + 20 * many.utf8.count }
+        rig.isHeld = false
+        rig.until { greedy.allSatisfy { $0.got.utf8.count == 5 + 7 + 3_000 * 7 } }
+        #expect(rig.sets.batches.count == 20)
+        #expect(rig.sets.mostWords >= 16_384 && rig.sets.mostWords < 16_384 + 3_001)
         rig.close()
     }
 

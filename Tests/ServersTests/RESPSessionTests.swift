@@ -39,12 +39,13 @@ private let noAuth = "-NOAUTH Authentication required.\r\n"
     func hello() throws {
         let rig = try RESPRig()
         let got = try rig.answer(
-            "HELLO 3 AUTH acme key SETNAME worker-7\r\nGET s\r\nCLIENT GETNAME\r\nHELLO 2\r\nGET s\r\n"
-                + quit)
+            "HELLO 3 AUTH acme key SETNAME worker-7\r\nGET s\r\nCLIENT GETNAME\r\n"
+                + "HELLO 2\r\nGET s\r\n" + quit)
         func greeting(_ mark: String, _ version: Int) -> String {
-            "\(mark)\r\n$6\r\nserver\r\n$5\r\nquell\r\n$7\r\nversion\r\n$5\r\n1.2.3\r\n$5\r\nproto\r\n"
-                + ":\(version)\r\n$2\r\nid\r\n:1\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n$4\r\nrole\r\n"
-                + "$6\r\nmaster\r\n$7\r\nmodules\r\n*0\r\n"
+            "\(mark)\r\n$6\r\nserver\r\n$5\r\nquell\r\n$7\r\nversion\r\n$5\r\n1.2.3\r\n"
+                + "$5\r\nproto\r\n:\(version)\r\n$2\r\nid\r\n:1\r\n"
+                + "$4\r\nmode\r\n$10\r\nstandalone\r\n$4\r\nrole\r\n$6\r\nmaster\r\n"
+                + "$7\r\nmodules\r\n*0\r\n"
         }
         #expect(
             got == greeting("%7", 3) + "_\r\n$8\r\nworker-7\r\n" + greeting("*14", 2)
@@ -92,7 +93,8 @@ private let noAuth = "-NOAUTH Authentication required.\r\n"
         let about = try rig.answer(auth + "INFO server\r\nQUIT\r\n")
         #expect(about.contains("\r\nquell_version:1.2.3\r\n"))
         let got = try rig.answer(
-            auth + array("CLIENT", "SETNAME", "a b") + "CLIENT SETNAME é\r\nRESET\r\nPING\r\n" + quit)
+            auth + array("CLIENT", "SETNAME", "a b")
+                + "CLIENT SETNAME é\r\nRESET\r\nPING\r\n" + quit)
         let wrong = "-ERR Client names cannot contain spaces, newlines or special characters.\r\n"
         #expect(got == "+OK\r\n\(wrong)\(wrong)+RESET\r\n\(noAuth)+OK\r\n")
         rig.close()
@@ -128,7 +130,8 @@ private let noAuth = "-NOAUTH Authentication required.\r\n"
         #expect(try rig.answer(many).hasPrefix("-ERR Protocol error: unauthenticated"))
         let got = try rig.answer(auth + many + "RESET\r\n" + many)
         #expect(got.hasPrefix("+OK\r\n*100\r\n$1\r\n1\r\n"))
-        #expect(got.hasSuffix("+RESET\r\n-ERR Protocol error: unauthenticated multibulk length\r\n"))
+        let refused = "-ERR Protocol error: unauthenticated multibulk length\r\n"
+        #expect(got.hasSuffix("+RESET\r\n" + refused))
         rig.close()
     }
 
@@ -176,6 +179,22 @@ private let noAuth = "-NOAUTH Authentication required.\r\n"
         rig.server.sweep(now: 5_001)
         rig.until { client.hasFinished }
         #expect(client.got.hasSuffix("-ERR Protocol error: the command took too long to come\r\n"))
+        rig.close()
+    }
+
+    @Test("each command has its own time, though the next begins in the read that ends it")
+    func nextCommandTime() throws {
+        let rig = try RESPRig()
+        let client = try rig.client(auth + "*2\r\n$3\r\n")
+        rig.until { !client.got.isEmpty }
+        rig.server.sweep(now: 4_000)
+        client.send("GET\r\n$1\r\na\r\n*2\r\n", on: rig.clients[0])
+        rig.until { client.got == "+OK\r\n$1\r\n1\r\n" }
+        rig.server.sweep(now: 9_000)
+        #expect(rig.server.counters.refused(.commandTime) == 0)
+        rig.server.sweep(now: 9_001)
+        rig.until { client.hasFinished }
+        #expect(rig.server.counters.refused(.commandTime) == 1)
         rig.close()
     }
 

@@ -90,6 +90,7 @@ func array(_ words: String...) -> String {
         ("*1\r\n$00\r\n\r\n", .bulkLength), ("*1\r\n$1a\r\n", .bulkLength),
         ("*1\r\n$4097\r\n", .bulkSize), ("*1\r\n$4294967300\r\n", .bulkSize),
         ("*1\r\n$4\r\nPINGxx", .bulkEnd), ("*1\r\n$4\r\nPING\n\n", .bulkEnd),
+        ("*1\r\n$4\r\nPING\r\r", .bulkEnd), ("*1\r\n$4\r\nPING\n\n", .bulkEnd),
         ("*1\r\n$3\r\nPING\r\n", .bulkEnd), ("*1\r\n$5\r\nPING\r\n\r\n", .bulkEnd),
         ("*1\r\nPING\r\n", .notBulk), ("*1\r\n:1\r\n", .notBulk), ("*1\r\n*1\r\n", .notBulk),
         ("*2\r\n$4\r\nECHO\r\n\r\n", .notBulk),
@@ -154,6 +155,34 @@ func array(_ words: String...) -> String {
             let rest = Array(bytes[first...])
             #expect(parser.next(rest.span, within: .member, into: &words) == .command)
             #expect(words.map { rest[$0.range].count } == [3, 3])
+        }
+    }
+
+    @Test("damaged at random, the whole and its pieces are read alike and within the input")
+    func damage() {
+        var seed: UInt64 = 0x51_75_65_6C_6C
+        func random(_ bound: Int) -> Int {
+            seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int(seed >> 33) % bound
+        }
+        let sound = Array((array("SADD", "m:n", "a@b.c", "") + "ping x\r\n" + array("GET")).utf8)
+        let marks = Array("*$\r\n0129-+ \0Aa\"".utf8)
+        for _ in 0..<5_000 {
+            var bytes = sound
+            for _ in 0...random(3) {
+                let place = random(bytes.count)
+                switch random(3) {
+                case 0: bytes[place] = marks[random(marks.count)]
+                case 1: bytes.remove(at: place)
+                default: bytes.insert(marks[random(marks.count)], at: place)
+                }
+            }
+            let text = String(decoding: bytes, as: UTF8.self)
+            let cuts = Set((0..<4).map { _ in random(text.utf8.count) }).sorted()
+            let whole = Look(text)
+            let pieces = Look(text, cuts: cuts)
+            #expect(whole.commands == pieces.commands && whole.refusal == pieces.refusal)
+            #expect(whole.cursor == pieces.cursor && whole.cursor <= text.utf8.count)
         }
     }
 
