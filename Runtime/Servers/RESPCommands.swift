@@ -37,8 +37,8 @@ extension RESPConnection {
             beginAuth()
             session.version = 2
             session.name = []
+            replies.version = session.version
             replies.simple("RESET")
-            replies.version = 2
         case .quit:
             replies.simple("OK")
             leave()

@@ -18,7 +18,7 @@ public struct RESPBounds: Sendable {
     let isStranger: Bool
 
     /// Before AUTH. The longest command is `HELLO 3 AUTH tenant key SETNAME name`, 7 words; 10 as
-    /// in Valkey. All of it within 4 KiB: a tenant of 64, a key of 64, a client name of some hundred.
+    /// in Valkey. All of it within 4 KiB: a tenant of 64, a key of 64, a client's name of 255.
     public static let stranger = RESPBounds(
         elements: 10, bulkBytes: 4_096, commandBytes: 4_096, inlineBytes: 4_096,
         isStranger: true)

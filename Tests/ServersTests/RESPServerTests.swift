@@ -227,6 +227,15 @@ let quit = array("QUIT")
             auth + array("GET", "a") + array("SADD", "m:n", "a") + "PING\r\n" + quit)
         let refused = "-NOAUTH Authentication required.\r\n"
         #expect(got == "+OK\r\n-NOAUTH revoked\r\n\(refused)\(refused)+OK\r\n")
+        let client = try rig.client(auth)
+        rig.until { client.got == "+OK\r\n" }
+        rig.server.sweep(now: 8_000)
+        client.send(array("GET", "a"), on: rig.clients[1])
+        rig.until { client.got == "+OK\r\n-NOAUTH revoked\r\n" }
+        rig.server.sweep(now: 18_000)
+        #expect(rig.server.counters.refused(.authTime) == 0, "10 s from the revocation")
+        rig.server.sweep(now: 18_001)
+        #expect(rig.server.counters.refused(.authTime) == 1)
         rig.close()
     }
 
@@ -267,6 +276,26 @@ let quit = array("QUIT")
         rig.until { greedy.allSatisfy { $0.got.utf8.count == 5 + 7 + 3_000 * 7 } }
         #expect(rig.sets.batches.count == 20)
         #expect(rig.sets.mostWords >= 16_384 && rig.sets.mostWords < 16_384 + 3_001)
+        rig.close()
+    }
+
+    @Test("what is not served yet waits with the kernel, beyond two reads of it")
+    func backPressure() throws {
+        let rig = try RESPRig()
+        let client = try rig.client(auth)
+        rig.until { client.got == "+OK\r\n" }
+        rig.isHeld = true
+        let one = array("SISMEMBER", "m:n", "a@b.c")
+        client.send(String(repeating: one, count: 50_000), on: rig.clients[0])
+        var turns = 0
+        rig.until {
+            turns += 1
+            if turns < 200 { rig.loop.again() }
+            return turns >= 200
+        }
+        #expect(rig.server.counters.receivedBytes <= auth.utf8.count + 2 * 65_536)
+        rig.isHeld = false
+        rig.until { client.got.utf8.count == 5 + 50_000 * 4 }
         rig.close()
     }
 

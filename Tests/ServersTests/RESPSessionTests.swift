@@ -40,7 +40,7 @@ private let noAuth = "-NOAUTH Authentication required.\r\n"
         let rig = try RESPRig()
         let got = try rig.answer(
             "HELLO 3 AUTH acme key SETNAME worker-7\r\nGET s\r\nCLIENT GETNAME\r\n"
-                + "HELLO 2\r\nGET s\r\n" + quit)
+                + "HELLO 2\r\nGET s\r\nHELLO 3\r\nRESET\r\n\(auth)GET s\r\n" + quit)
         func greeting(_ mark: String, _ version: Int) -> String {
             "\(mark)\r\n$6\r\nserver\r\n$5\r\nquell\r\n$7\r\nversion\r\n$5\r\n1.2.3\r\n"
                 + "$5\r\nproto\r\n:\(version)\r\n$2\r\nid\r\n:1\r\n"
@@ -49,7 +49,7 @@ private let noAuth = "-NOAUTH Authentication required.\r\n"
         }
         #expect(
             got == greeting("%7", 3) + "_\r\n$8\r\nworker-7\r\n" + greeting("*14", 2)
-                + "$-1\r\n+OK\r\n")
+                + "$-1\r\n" + greeting("%7", 3) + "+RESET\r\n+OK\r\n$-1\r\n+OK\r\n")
         rig.close()
     }
 
