@@ -4,10 +4,11 @@
 #   make run     build and serve a local node in the foreground, with the first commands printed
 #   make test    every test; the last line is `N passed, N failed, N skipped`
 #   make live    the real-process tests at full length (about half an hour)
+#   make format  lay out the Swift code as the house does
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test live clean
+.PHONY: help setup build run test live format clean
 
 help:
 	@echo 'make setup   install what is missing (idempotent, asks nothing)'
@@ -15,6 +16,7 @@ help:
 	@echo 'make run     build, then serve a local node in the foreground'
 	@echo 'make test    set up, build and run every test'
 	@echo 'make live    kill -9, disk faults and power cuts against real processes, full length'
+	@echo 'make format  lay out the Swift code as the house does'
 	@echo 'make clean   remove what was built (a local node in .quell/ stays)'
 
 setup:
@@ -31,6 +33,10 @@ test:
 
 live: build
 	@QUELL_LIVE=full /usr/bin/python3 -m pytest Tests/Live -v -s
+
+format:
+	@swift format format --in-place --parallel $$(git ls-files '*.swift')
+	@/usr/bin/python3 Scripts/rewrap.py $$(git ls-files '*.swift')
 
 clean:
 	@rm -rf .build

@@ -14,7 +14,10 @@ let strict: [SwiftSetting] = [
 let package = Package(
     name: "quell",
     dependencies: [
-        .package(url: "https://github.com/apple/swift-crypto.git", exact: "4.5.2")
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto.git", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
     ],
     targets: [
         .systemLibrary(name: "CUV", path: "Runtime/CUV", providers: [.apt(["libuv1-dev"])]),
@@ -24,6 +27,11 @@ let package = Package(
         .systemLibrary(name: "CDigest", providers: [.apt(["libssl-dev"])]),
         .target(name: "CLLHTTP", path: "Runtime/CLLHTTP"),
         .target(name: "Suppression", swiftSettings: strict),
+        .target(
+            name: "Storage", dependencies: ["Suppression", "CLMDB"], swiftSettings: strict),
+        .testTarget(
+            name: "StorageTests", dependencies: ["Storage", "Suppression", "CLMDB"],
+            swiftSettings: strict),
         .target(name: "Cluster", dependencies: ["Suppression"], swiftSettings: strict),
         .target(
             name: "Address", dependencies: ["Suppression", "CUnicode", "CDigest"],
@@ -40,6 +48,20 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "TokenTests", dependencies: ["Token", "Suppression"], swiftSettings: strict),
+        .target(name: "FunctionKit", dependencies: ["Suppression"], swiftSettings: strict),
+        .testTarget(
+            name: "FunctionKitTests", dependencies: ["FunctionKit", "Suppression"],
+            swiftSettings: strict),
+        .target(
+            name: "UnsubscribeFunction", dependencies: ["FunctionKit", "Suppression"],
+            path: "Functions/unsubscribe/Sources", swiftSettings: strict),
+        .target(
+            name: "CheckFunction", dependencies: ["FunctionKit", "Suppression"],
+            path: "Functions/check/Sources", swiftSettings: strict),
+        .testTarget(
+            name: "FunctionTests",
+            dependencies: ["CheckFunction", "FunctionKit", "Suppression", "UnsubscribeFunction"],
+            swiftSettings: strict),
         .testTarget(
             name: "ClusterTests", dependencies: ["Cluster", "Suppression"],
             swiftSettings: strict),
@@ -51,6 +73,25 @@ let package = Package(
         .target(
             name: "Servers", dependencies: ["EventLoop", "Wire", "Suppression", "CLLHTTP"],
             path: "Runtime/Servers", swiftSettings: strict),
+        .target(
+            name: "Client", dependencies: ["Suppression", "Wire", "CLLHTTP"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "quell",
+            dependencies: [
+                "Client", "Node", "Token", "Wire",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "Node",
+            dependencies: [
+                "Address", "CheckFunction", "Cluster", "EventLoop", "FunctionKit", "Servers",
+                "Storage", "Suppression", "Token", "UnsubscribeFunction", "Wire",
+                .product(name: "Logging", package: "swift-log"), "Yams",
+            ],
+            path: "Runtime/Node", swiftSettings: strict),
         .testTarget(
             name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: strict),
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
@@ -59,6 +100,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "SuppressionTests", dependencies: ["Suppression"], swiftSettings: strict),
+        .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ]
 )

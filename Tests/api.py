@@ -161,10 +161,13 @@ class Page(html.parser.HTMLParser):
             self.forms[-1].fields[values["name"]] = values.get("value") or ""
 
     def form(self, word=None):
-        """The one form; or the one whose action, field names or values hold a word."""
+        """The first form, which is the narrow one; or the one form that holds a word."""
+        if word is None:
+            assert self.forms, "no form in the page"
+            return self.forms[0]
         def holds(form):
             return any(word in part for part in [form.action or "", *form.fields])
-        found = [form for form in self.forms if word is None or holds(form)]
+        found = [form for form in self.forms if holds(form)]
         assert len(found) == 1, f"{len(found)} forms ({word}) in the page"
         return found[0]
 

@@ -65,10 +65,14 @@ def free_port(port):
 
 
 def is_running(pid):
-    """True for a live process; a zombie that nobody reaps is dead."""
+    """True for a live process; a zombie that nobody reaps is dead once its last thread is.
+
+    The first thread turns zombie while others still hold ports, files and locks.
+    """
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
-            return stat.read().rpartition(")")[2].split()[0] not in ("Z", "X")
+            is_ended = stat.read().rpartition(")")[2].split()[0] in ("Z", "X")
+        return not is_ended or len(os.listdir(f"/proc/{pid}/task")) > 1
     except OSError:
         return False
 

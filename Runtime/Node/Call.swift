@@ -61,9 +61,6 @@ struct Call {
         do {
             return try JSONValue(parsing: body, limits: limits)
         } catch {
-            if case .tooLarge = error {
-                throw Refused(.contentTooLarge, "The JSON body has too many values or is too deep.")
-            }
             throw Refused(.badRequest, "The body is not JSON: \(error).")
         }
     }

@@ -80,7 +80,7 @@ public struct Config: Sendable {
 
     private init(_ reader: ConfigReader) throws(ConfigError) {
         name = try reader.word(.name, default: "n1")
-        dataDirectory = absolute(reader.text(.data, default: "quell-data"))
+        dataDirectory = absolute(reader.text(.dataDirectory, default: "quell-data"))
         let base = try reader.number(.basePort, default: 8_100, in: 1...65_529)
         listenHost = reader.text(.listen, default: "127.0.0.1")
         advertiseHost = reader.text(.advertise, default: listenHost)

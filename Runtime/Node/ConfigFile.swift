@@ -67,7 +67,7 @@ enum ConfigFile {
             }
             values[key] = ConfigValue(
                 text: try scalarText(valueNode, place: place, word: word),
-                place: place
+                place: "\(place): \(word)"
             )
         }
         return values

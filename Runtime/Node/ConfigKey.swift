@@ -11,7 +11,7 @@ public enum ConfigKey: String, CaseIterable, Sendable {
     /// The operator's word for the node.
     case name = "name"
     /// The data directory.
-    case data = "data"
+    case dataDirectory = "data"
     /// B: every port that is not set by itself counts from here.
     case basePort = "base_port"
     /// The address that listeners bind.

@@ -113,8 +113,6 @@ enum Limits {
     static let batchAddressesCount = 10_000
     /// Depth of a JSON body; ours have 3.
     static let jsonDepth = 8
-    /// Seconds after which a refused caller may come again.
-    static let retryAfterSeconds = 2
     /// Nanoseconds for connections to finish after SIGTERM; with the checkpoint it must stay below
     /// the 10 s of DESIGN 10.1.
     static let drainNanos: UInt64 = 3_000_000_000

@@ -37,128 +37,52 @@ struct NodeParts {
     let mailbox: Mailbox<NodeMessage>
     let reports: Mailbox<StoreEvent>
     let doors: [LoopDoor]
-    let metrics: NodeMetrics
+    let metrics = NodeMetrics()
     let clusterKey: ClusterKey
     let identity: Opened
     let log: NodeLog
     let catalog: Catalog
     let boot: Boot
     let firstRegisters: [Register]
-}
 
-/// A running node.
-public enum Node {
-    /// Runs a node on the calling thread until a signal ends it.
-    ///
-    /// - Throws: `.configuration` when it could not start, `.broken` when it had to stop.
-    public static func run(_ config: Config) throws(NodeFailure) {
-        ignoreBrokenPipe()
-        let log = NodeLog(name: config.name, level: config.logLevel)
-        let clusterKey = try Keys.clusterKey(config)
-        do {
-            try start(config, clusterKey, log)
-        } catch let failure as NodeFailure {
-            throw failure
-        } catch let error as LoopError {
-            throw .configuration(portAdvice(error))
-        } catch let error as StorageError {
-            throw .configuration("\(config.dataDirectory): \(error)")
-        } catch {
-            throw .configuration("\(error)")
-        }
-    }
-
-    private static func start(
-        _ config: Config,
-        _ clusterKey: ClusterKey,
-        _ log: NodeLog
+    init(
+        config: Config,
+        loop: Loop,
+        mailbox: Mailbox<NodeMessage>,
+        reports: Mailbox<StoreEvent>,
+        doors: [LoopDoor],
+        clusterKey: ClusterKey,
+        identity: Opened,
+        log: NodeLog
     ) throws {
-        let loop = try Loop()
-        let mailbox = try Mailbox<NodeMessage>(loop: loop, bound: Limits.nodeMailboxCount)
-        let reports = try Mailbox<StoreEvent>(loop: loop, bound: Limits.storeReportsCount)
-        let guardian = PortGuard()
-        let listener = try Listener(
-            on: loop,
-            host: config.listenHost,
-            port: config.peerPort,
-            owner: guardian
-        )
-        let opened = try Store.open(directory: config.dataDirectory) { event in
-            // False only when the node loop has gone or stands still; see storeReportsCount.
-            _ = reports.post(event)
-        }
-        let firstRegisters = try Keys.firstRegisters(config, opened, clusterKey)
-        let catalog = Catalog(
-            registers: Dictionary(
-                opened.registers.map { ($0.name, $0) },
-                uniquingKeysWith: { $0.wins(over: $1) ? $0 : $1 }
-            ),
+        self.config = config
+        self.loop = loop
+        store = identity.store
+        self.mailbox = mailbox
+        self.reports = reports
+        self.doors = doors
+        self.clusterKey = clusterKey
+        self.identity = identity
+        self.log = log
+        firstRegisters = try Keys.firstRegisters(config, identity, clusterKey)
+        let registers = identity.registers.map { ($0.name, $0) }
+        catalog = Catalog(
+            registers: Dictionary(registers, uniquingKeysWith: { $0.wins(over: $1) ? $0 : $1 }),
             clusterKey: clusterKey
         )
-        let voters = try voters(config, opened, catalog, firstRegisters)
-        let metrics = NodeMetrics()
-        metrics.marks.set(opened.marksCount)
+        boot = Boot(
+            own: Origin(node: identity.nodeID, epoch: identity.epoch),
+            voters: try NodeParts.voters(config, catalog, firstRegisters),
+            held: identity.heldSet,
+            nextLocalSequence: identity.nextLocalSequence,
+            isRestored: identity.restored != nil || !identity.damage.isEmpty
+        )
+        metrics.marks.set(identity.marksCount)
         metrics.writable.set(1)
-        report(opened, catalog, log)
-        var threads: [ServingThread] = []
-        for index in 0..<config.loops {
-            threads.append(try ServingThread(index: index, config: config))
-        }
-        let doors = threads.map(\.door)
-        let parts = NodeParts(
-            config: config,
-            loop: loop,
-            store: opened.store,
-            mailbox: mailbox,
-            reports: reports,
-            doors: doors,
-            metrics: metrics,
-            clusterKey: clusterKey,
-            identity: opened,
-            log: log,
-            catalog: catalog,
-            boot: Boot(
-                own: Origin(node: opened.nodeID, epoch: opened.epoch),
-                voters: voters,
-                held: opened.heldSet,
-                nextLocalSequence: opened.nextLocalSequence,
-                isRestored: opened.restored != nil || !opened.damage.isEmpty
-            ),
-            firstRegisters: firstRegisters
-        )
-        let node = NodeLoop(
-            parts,
-            view: View(
-                reader: try opened.store.reader(),
-                door: nil,
-                boundNanos: config.stalenessBoundNanos
-            )
-        )
-        for thread in threads {
-            thread.begin(
-                ServingStart(
-                    store: opened.store,
-                    node: mailbox,
-                    metrics: metrics,
-                    catalog: catalog
-                )
-            )
-        }
-        node.onFinish = { listener.close() }
-        try node.run()
-        try finish(node, opened.store, log)
-    }
-
-    /// Checkpoints to the log's end and says how it went.
-    private static func finish(_ node: NodeLoop, _ store: Store, _ log: NodeLog) throws {
-        let isEmpty = store.close(deadlineMillis: 5_000)
-        log.notice("stopped", ["log.empty": "\(isEmpty)"])
-        if case .failed(let why) = node.ending { throw NodeFailure.broken(why) }
     }
 
     private static func voters(
         _ config: Config,
-        _ opened: Opened,
         _ catalog: Catalog,
         _ first: [Register]
     ) throws -> VoterSet {
@@ -170,8 +94,131 @@ public enum Node {
             "\(config.dataDirectory): holds no voters; use --bootstrap in an empty directory"
         )
     }
+}
 
-    private static func report(_ opened: Opened, _ catalog: Catalog, _ log: NodeLog) {
+/// A running node.
+public enum Node {
+    /// Runs a node on the calling thread until a signal ends it.
+    ///
+    /// - Throws: `.configuration` when it could not start, `.broken` when it had to stop.
+    public static func run(_ config: Config) throws(NodeFailure) {
+        ignoreBrokenPipe()
+        Crash.endAtOnce()
+        let log = NodeLog(name: config.name, level: config.logLevel)
+        let clusterKey = try Keys.clusterKey(config)
+        let ending: Ending?
+        do {
+            ending = try start(config, clusterKey, log)
+        } catch let failure as NodeFailure {
+            throw failure
+        } catch let error as LoopError {
+            throw .configuration(portAdvice(error))
+        } catch let error as StorageError {
+            throw .configuration(advice(error, config))
+        } catch {
+            throw .configuration("\(error)")
+        }
+        if case .failed(let why) = ending { throw .broken(why) }
+    }
+
+    private static func start(
+        _ config: Config,
+        _ clusterKey: ClusterKey,
+        _ log: NodeLog
+    ) throws -> Ending? {
+        let loop = try Loop()
+        let mailbox = try Mailbox<NodeMessage>(loop: loop, bound: Limits.nodeMailboxCount)
+        let reports = try Mailbox<StoreEvent>(loop: loop, bound: Limits.storeReportsCount)
+        do {
+            return try serve(config, clusterKey, log, loop, mailbox, reports)
+        } catch {
+            // A loop must close empty; on this path nothing but the mailboxes is open.
+            mailbox.close()
+            reports.close()
+            loop.close()
+            throw error
+        }
+    }
+
+    private static func serve(
+        _ config: Config,
+        _ clusterKey: ClusterKey,
+        _ log: NodeLog,
+        _ loop: Loop,
+        _ mailbox: Mailbox<NodeMessage>,
+        _ reports: Mailbox<StoreEvent>
+    ) throws -> Ending? {
+        let listener = try Listener(
+            on: loop,
+            host: config.listenHost,
+            port: config.peerPort,
+            owner: PortGuard()
+        )
+        do {
+            for port in [config.httpPort, config.adminPort] {
+                try PortOwner.probe(host: config.listenHost, port: port)
+            }
+            let opened = try Store.open(directory: config.dataDirectory) { event in
+                // False only when the node loop has gone or stands still; see storeReportsCount.
+                _ = reports.post(event)
+            }
+            do {
+                let threads = try (0..<config.loops).map {
+                    try ServingThread(index: $0, config: config)
+                }
+                let parts = try NodeParts(
+                    config: config,
+                    loop: loop,
+                    mailbox: mailbox,
+                    reports: reports,
+                    doors: threads.map(\.door),
+                    clusterKey: clusterKey,
+                    identity: opened,
+                    log: log
+                )
+                return try run(parts, threads, listener)
+            } catch {
+                _ = opened.store.close(deadlineMillis: 0)
+                throw error
+            }
+        } catch {
+            listener.close()
+            throw error
+        }
+    }
+
+    private static func run(
+        _ parts: NodeParts,
+        _ threads: [ServingThread],
+        _ listener: Listener
+    ) throws -> Ending? {
+        let view = View(
+            reader: try parts.store.reader(),
+            door: nil,
+            boundNanos: parts.config.stalenessBoundNanos
+        )
+        let node = NodeLoop(parts, view: view)
+        report(parts)
+        for thread in threads {
+            thread.begin(
+                ServingStart(
+                    store: parts.store,
+                    node: parts.mailbox,
+                    metrics: parts.metrics,
+                    catalog: parts.catalog
+                )
+            )
+        }
+        node.onFinish = { listener.close() }
+        try node.run()
+        let isEmpty = parts.store.close(deadlineMillis: 5_000)
+        parts.log.notice("stopped", ["log.empty": "\(isEmpty)"])
+        return node.ending
+    }
+
+    private static func report(_ parts: NodeParts) {
+        let opened = parts.identity
+        let log = parts.log
         log.notice(
             "started",
             [
@@ -188,9 +235,16 @@ public enum Node {
                 ["marks.damaged": "\(opened.damage.marks)"]
             )
         }
-        for name in catalog.unusable {
+        for name in parts.catalog.unusable {
             log.warning("a register cannot be used", ["register.name": name])
         }
+    }
+
+    /// The directory is named once, also by errors that do not know it.
+    private static func advice(_ error: StorageError, _ config: Config) -> String {
+        let line = "\(error)"
+        if line.contains(config.dataDirectory) { return line }
+        return "\(config.dataDirectory): \(line)"
     }
 
     private static func portAdvice(_ error: LoopError) -> String {

@@ -82,7 +82,12 @@ final class NodeLoop: Turn {
     func run() throws {
         loop.turn = self
         let admin = try HTTPServer(loop: loop, service: self)
-        try admin.listen(host: config.listenHost, port: config.adminPort)
+        do {
+            try admin.listen(host: config.listenHost, port: config.adminPort)
+        } catch {
+            admin.close()
+            throw error
+        }
         self.admin = admin
         ticker = try EventLoop.Timer(
             on: loop,

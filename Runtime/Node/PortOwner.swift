@@ -1,8 +1,34 @@
 // Who holds a port: /proc/net/tcp names the socket, /proc/PID/fd names its owner.
 
+import EventLoop
 import Foundation
+import Glibc
 
 enum PortOwner {
+    /// Refuses a port that somebody holds.
+    ///
+    /// Serving loops share the public port (SO_REUSEPORT), so the kernel would let a stranger of the
+    /// same user share it as well; this asks once, without sharing, before anything is opened.
+    static func probe(host: String, port: Int) throws(LoopError) {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
+        // A name or an IPv6 address is left to the listener itself, which names it as well.
+        guard unsafe inet_pton(AF_INET, host, &address.sin_addr) == 1 else { return }
+        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard socket >= 0 else { throw .outOfFiles(call: "socket") }
+        defer { close(socket) }
+        var yes: Int32 = 1
+        let size = socklen_t(MemoryLayout<Int32>.size)
+        _ = unsafe setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, size)
+        let code = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe bind(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        if code != 0, errno == EADDRINUSE { throw .addressInUse("\(host):\(port)") }
+    }
+
     /// ` by pid 123 (nginx)`, or nothing when it cannot be told.
     static func describe(_ address: String) -> String {
         guard let port = address.split(separator: ":").last.flatMap({ UInt16($0) }),

@@ -72,7 +72,12 @@ final class ServingLoop: Turn {
     /// Binds the public listener and serves until drained.
     func run() throws {
         let server = try HTTPServer(loop: loop, service: self)
-        try server.listen(host: config.listenHost, port: config.httpPort, sharePort: true)
+        do {
+            try server.listen(host: config.listenHost, port: config.httpPort, sharePort: true)
+        } catch {
+            server.close()
+            throw error
+        }
         self.server = server
         sweeper = try EventLoop.Timer(on: loop, after: 500, every: 500) { [unowned self] in
             refuseOverdue()

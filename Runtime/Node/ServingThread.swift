@@ -86,6 +86,8 @@ private func serve(
         )
         try serving.run()
     } catch {
+        door.mailbox.close()
+        loop.close()
         _ = facts.node.post(.broken(loop: index, "\(error)"))
     }
 }

@@ -104,26 +104,34 @@ extension HTTPAnswer {
         send("application/json", bytes.span)
     }
 
+    /// 405 with the methods that would work.
+    mutating func methodNotAllowed(_ allowed: StaticString) {
+        problem(.methodNotAllowed, "Allow", allowed, "Allowed here: \(allowed).")
+    }
+
     /// 503 with Retry-After.
     mutating func unavailable(_ detail: String) {
-        start(.unavailable)
-        field("Retry-After", "\(Limits.retryAfterSeconds)")
+        problem(.unavailable, "Retry-After", "2", detail)
+    }
+
+    /// A problem document with one more field in its head.
+    private mutating func problem(
+        _ status: HTTPStatus,
+        _ name: StaticString,
+        _ value: StaticString,
+        _ detail: String
+    ) {
         var bytes: [UInt8] = []
         bytes.appendJSON { json in
             json.beginObject()
             json.field("type", "about:blank")
-            json.field("title", "Service Unavailable")
-            json.field("status", 503)
+            json.field("title", status.reason)
+            json.field("status", status.code)
             json.field("detail", detail)
             json.endObject()
         }
+        start(status)
+        field(name, value)
         send("application/problem+json", bytes.span)
-    }
-
-    /// 405 with the methods that would work.
-    mutating func methodNotAllowed(_ allowed: StaticString) {
-        start(.methodNotAllowed)
-        field("Allow", allowed)
-        send("text/plain; charset=utf-8", "Allowed here: \(allowed)\n")
     }
 }

@@ -122,8 +122,11 @@ struct HTTPFields {
             isChunked = true
         }
         if lengths == 1 {
-            guard let count = decimal(input, length) else { return .lengthInvalid }
-            contentLength = count
+            switch decimal(input, length) {
+            case .number(let count): contentLength = count
+            case .tooLarge: return .body
+            case .none: return .lengthInvalid
+            }
         }
         head.hasBody = isChunked || contentLength > 0
         return nil
@@ -199,13 +202,20 @@ private func isSame(_ input: Span<UInt8>, _ a: HTTPRange, _ b: HTTPRange) -> Boo
     return true
 }
 
-/// Digits only, at least one, below 2^31.
-private func decimal(_ input: Span<UInt8>, _ part: HTTPRange) -> Int? {
-    guard part.count > 0, part.count <= 10 else { return nil }
+/// What a Content-Length says.
+private enum Length {
+    case number(Int)
+    /// A plain number, but no body that anybody may send here.
+    case tooLarge
+}
+
+/// Digits only, at least one; below 2^31 it is a number.
+private func decimal(_ input: Span<UInt8>, _ part: HTTPRange) -> Length? {
+    guard part.count > 0 else { return nil }
     var number = 0
     for index in part.range {
         guard input[index] >= 0x30, input[index] <= 0x39 else { return nil }
-        number = number * 10 + Int(input[index] - 0x30)
+        number = min(number, Limits.contentLengthBytes + 1) * 10 + Int(input[index] - 0x30)
     }
-    return number <= Limits.contentLengthBytes ? number : nil
+    return number <= Limits.contentLengthBytes ? .number(number) : .tooLarge
 }

@@ -16,7 +16,7 @@ struct HeadScanner {
     enum Found: Equatable { case more, end, refused(HTTPRefusal) }
 
     private enum Place {
-        case start, startEnd, line, lineEnd, field, name, value, valueEnd, blankEnd
+        case start, line, lineEnd, field, name, value, valueEnd, blankEnd
     }
 
     /// Offset of the next byte to look at; after `.end` the first byte behind the head.
@@ -79,15 +79,10 @@ struct HeadScanner {
         case .blankEnd:
             return byte == 0x0A ? nil : .bareLineEnd
         case .start:
-            // One empty line before a request is forgiven (RFC 9112, 2.2), no more.
-            if byte == 0x0D { place = .startEnd; return nil }
+            // RFC 9112, 2.2 would let one empty line pass here; other readers of the same bytes
+            // (h11, some proxies) do not, and what two readers see differently is refused.
             place = .line
             return takeLine(byte)
-        case .startEnd:
-            guard byte == 0x0A else { return .bareLineEnd }
-            start = position
-            place = .line
-            return nil
         }
     }
 

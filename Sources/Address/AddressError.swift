@@ -1,8 +1,9 @@
 // What can be wrong with an address or a name. The text never repeats the input: it may reach a
 // log.
 
-/// Why an address has no canonical form, or a name is none. For a check each of them is `invalid`:
-/// deny.
+/// Why an address has no canonical form, or a name is none.
+///
+/// For a check each of them is `invalid`, and so deny.
 public enum AddressError: Error, Equatable, Sendable {
     /// Nothing but blanks.
     case empty

@@ -73,6 +73,7 @@ public struct Digester: Sendable {
     /// - Parameters:
     ///   - apiKey: the 32-byte hash of the key that was presented.
     ///   - header: the value as it came.
+    /// - Returns: 16 bytes that do not tell who asked.
     public func requestID(apiKey: Span<UInt8>, header: Span<UInt8>) -> Recipient {
         precondition(apiKey.count == 32)
         var state = inner

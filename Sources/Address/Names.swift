@@ -25,9 +25,10 @@ public enum Names {
         }
     }
 
-    /// The id of a tenant.
+    /// The id of a tenant: the leading bits of SHA-256 of its name, nothing else (DESIGN 8).
     public static func tenantID(_ name: Span<UInt8>) throws(AddressError) -> TenantID {
-        TenantID(raw: leading(64, of: try hash("quell-tenant-1", [], name)))
+        try validate(name)
+        return TenantID(raw: leading(64, of: Sha256.of(name)))
     }
 
     /// The id of a stream of a tenant.

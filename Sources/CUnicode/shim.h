@@ -1,7 +1,8 @@
 /* libidn2 (UTS 46) and libunistring (NFC, folding); Address is the only importer.
  *
- * The functions below exist because Swift cannot name a macro that takes an address (UNINORM_NFC), and
- * because libunistring folds whole strings only: c1 wants the simple fold, one code point to one.
+ * The functions below exist because Swift cannot name a macro that takes an address (UNINORM_NFC),
+ * and because libunistring folds whole strings only: c1 wants the simple fold, one code point to
+ * one.
  */
 #include <idn2.h>
 #include <stdlib.h>
@@ -33,7 +34,10 @@ static inline ucs4_t quell_simple_fold(ucs4_t point) {
  * invisible format characters other than the two joiners that real scripts need. */
 static inline int quell_is_unstable(ucs4_t point) {
     if (point == 0x200C || point == 0x200D) return 0;
-    return uc_is_general_category(point, UC_CATEGORY_Cn) || uc_is_general_category(point, UC_CATEGORY_Co)
-        || uc_is_general_category(point, UC_CATEGORY_Cc) || uc_is_general_category(point, UC_CATEGORY_Cf)
-        || uc_is_general_category(point, UC_CATEGORY_Cs) || uc_is_general_category(point, UC_CATEGORY_Z);
+    return uc_is_general_category(point, UC_CATEGORY_Cn)
+        || uc_is_general_category(point, UC_CATEGORY_Co)
+        || uc_is_general_category(point, UC_CATEGORY_Cc)
+        || uc_is_general_category(point, UC_CATEGORY_Cf)
+        || uc_is_general_category(point, UC_CATEGORY_Cs)
+        || uc_is_general_category(point, UC_CATEGORY_Z);
 }

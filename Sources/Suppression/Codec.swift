@@ -84,6 +84,7 @@ public struct ByteCursor {
 
 extension [UInt8] {
     /// Appends a number big-endian, all of its bytes.
+    @inlinable
     public mutating func append<N: FixedWidthInteger>(bigEndian value: N) {
         var shift = N.bitWidth - 8
         while shift >= 0 {

@@ -109,7 +109,7 @@ public struct Mark: Equatable, Sendable {
 
     /// The time of the oldest dot that suppresses now; nil when none does.
     public func since(atSeconds now: UInt64) -> HybridTime? {
-        suppressions.filter { $0.isLive(atSeconds: now) }.map(\.time).min()
+        suppressions.filter { $0.isLive(atSeconds: now) }.map { $0.time }.min()
     }
 
     /// Whether this mark already tells all that the dot of a suppression could.

@@ -58,9 +58,10 @@ public struct ClusterKey: Sendable {
 
     /// A 32-byte key for another use, such as the links between nodes.
     ///
-    /// - Parameter info: names the use and its version.
-    public func derivedKey(_ info: StaticString) -> [UInt8] {
-        SealingKey.bytes(bytes, [], "quell-cluster-key/\(info)")
+    /// - Parameter use: names the use and its version.
+    /// - Returns: the same bytes every time.
+    public func derivedKey(_ use: StaticString) -> [UInt8] {
+        SealingKey.bytes(bytes, [], "quell-cluster-key/\(use)")
     }
 
     private var secretKey: SealingKey {
@@ -98,7 +99,11 @@ public struct ClusterSecret: Equatable, Sendable {
 
     /// Seals a value for the register of this name.
     ///
-    /// - Parameter secret: at most 4,096 bytes.
+    /// - Parameters:
+    ///   - secret: at most 4,096 bytes.
+    ///   - purpose: what it is.
+    ///   - name: the register that will hold it.
+    /// - Returns: other bytes every time.
     public func seal(_ secret: [UInt8], for purpose: Purpose, register name: [UInt8]) -> [UInt8] {
         precondition(secret.count <= Limits.sealedSecretBytes)
         return [Vault.version] + key(purpose).sealRandomly(secret, header: [Vault.version] + name)
@@ -116,9 +121,10 @@ public struct ClusterSecret: Equatable, Sendable {
 
     /// A 32-byte key for another use, such as the hash of sketches.
     ///
-    /// - Parameter info: names the use and its version.
-    public func derivedKey(_ info: StaticString) -> [UInt8] {
-        SealingKey.bytes(bytes, [], "quell-cluster-secret/\(info)")
+    /// - Parameter use: names the use and its version.
+    /// - Returns: the same bytes every time.
+    public func derivedKey(_ use: StaticString) -> [UInt8] {
+        SealingKey.bytes(bytes, [], "quell-cluster-secret/\(use)")
     }
 
     private func key(_ purpose: Purpose) -> SealingKey {

@@ -61,7 +61,12 @@ extension TokenKeyRing {
 
     /// The token of a result page's undo form.
     ///
-    /// - Parameter items: 1 to 8 writes, all of `person`.
+    /// - Parameters:
+    ///   - items: 1 to 8 writes, all of `person`.
+    ///   - person: whose link the page belongs to.
+    ///   - nowMillis: wall clock, milliseconds since 1970.
+    /// - Returns: base64url, 99 to 407 characters.
+    /// - Throws: `.tooLong` for a ninth write, `.unknownKey` when the ring is empty.
     public func sealUndo(
         _ items: [UndoItem],
         of person: Person,

@@ -12,6 +12,7 @@
 // hardware to rely on.
 
 internal import Crypto
+import Suppression
 
 #if canImport(FoundationEssentials)
     // Crypto's sealed boxes hand out `Data`; it goes no further than this file.
@@ -28,6 +29,7 @@ struct SealingKey: Sendable {
     /// Derives both keys of a purpose.
     ///
     /// - Parameters:
+    ///   - master: 32 random bytes.
     ///   - context: what the key belongs to, such as tenant and key id; fixed width per purpose.
     ///   - purpose: names the use; no two uses share one.
     init(master: [UInt8], context: [UInt8], purpose: String) {
@@ -51,14 +53,18 @@ struct SealingKey: Sendable {
 
     /// Seals deterministically.
     ///
-    /// - Parameter header: authenticated, not contained in the result.
+    /// - Parameters:
+    ///   - plain: what is hidden.
+    ///   - header: authenticated, not contained in the result.
+    /// - Returns: nonce, ciphertext and tag.
     func seal(_ plain: [UInt8], header: [UInt8]) -> [UInt8] {
-        var code = HMAC<SHA256>(key: nonceKey)
-        let count = UInt32(header.count)
-        code.update(data: (0..<4).map { UInt8(truncatingIfNeeded: count >> (24 - 8 * $0)) })
-        code.update(data: header)
-        code.update(data: plain)
-        return seal(plain, header: header, nonce: Array(code.finalize().prefix(12)))
+        var message: [UInt8] = []
+        message.reserveCapacity(4 + header.count + plain.count)
+        message.append(bigEndian: UInt32(header.count))
+        message.append(contentsOf: header)
+        message.append(contentsOf: plain)
+        let code = HMAC<SHA256>.authenticationCode(for: message, using: nonceKey)
+        return seal(plain, header: header, nonce: Array(code.prefix(SealingKey.nonceBytes)))
     }
 
     /// Seals under a fresh random nonce: the same secret twice gives two texts.

@@ -98,7 +98,10 @@ struct DevCluster {
         )
     }
 
+    /// The path as it was typed, made absolute; found in PATH, it is what the kernel runs.
     private func executable() throws(Failure) -> String {
+        let typed = CommandLine.arguments.first ?? ""
+        if typed.contains("/") { return DevCluster.absolute(typed) }
         do {
             return try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         } catch {
@@ -125,7 +128,7 @@ struct DevCluster {
 
     private func isOK(_ node: ClusterFile.Node, _ path: String) -> Bool {
         do {
-            var client = try QuellClient(address: node.admin, key: "")
+            let client = try QuellClient(address: node.admin, key: "")
             return try client.isWell(path)
         } catch { return false }
     }
@@ -144,7 +147,7 @@ struct DevCluster {
     /// Creates the demo tenant and its API key.
     private func populate() throws -> String {
         guard let node = file.nodes.first else { return "" }
-        var admin = try QuellClient(address: node.admin, key: file.adminKey)
+        let admin = try QuellClient(address: node.admin, key: file.adminKey)
         // The first registers are written by the node itself right after it starts to listen.
         for attempt in 0..<100 {
             do {
@@ -178,7 +181,7 @@ struct DevCluster {
         guard let node = file.nodes.first, let quell = node.command.first else { return }
         print("\(file.nodes.count) node is ready; its files are in \(directory)\n")
         do {
-            var client = try QuellClient(address: node.http, key: file.apiKey)
+            let client = try QuellClient(address: node.http, key: file.apiKey)
             let links = try client.links(
                 stream: "marketing",
                 topic: "news",

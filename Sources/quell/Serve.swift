@@ -83,7 +83,7 @@ struct Serve: ParsableCommand {
 
     private var flags: [ConfigKey: String] {
         let given: [(ConfigKey, String?)] = [
-            (.name, name), (.data, directory), (.basePort, basePort), (.listen, listen),
+            (.name, name), (.dataDirectory, directory), (.basePort, basePort), (.listen, listen),
             (.advertise, advertise), (.insecureListen, insecureListen ? "true" : nil),
             (.zone, zone), (.region, region), (.join, join),
             (.bootstrap, bootstrap ? "true" : nil), (.voters, voters), (.clusterKey, clusterKey),

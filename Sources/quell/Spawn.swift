@@ -7,6 +7,18 @@ import Foundation
 import Glibc
 
 enum Spawn {
+    /// POSIX_SPAWN_SETSID of <spawn.h>, which the Glibc module does not export.
+    private static let newSessionFlag: Int16 = 0x80
+
+    /// Every descriptor above 2 ends at exec; the child gets nothing of the caller's.
+    private static func closeOthersOnExec() {
+        for descriptor in 3..<1_024 as Range<Int32> {
+            let flags = fcntl(descriptor, F_GETFD)
+            // Not open is fine: there is nothing to keep from the child.
+            if flags >= 0 { _ = fcntl(descriptor, F_SETFD, flags | FD_CLOEXEC) }
+        }
+    }
+
     /// Starts a process.
     ///
     /// - Parameters:
@@ -14,7 +26,7 @@ enum Spawn {
     ///   - logPath: where output goes, appended.
     /// - Returns: the process id.
     static func start(_ command: [String], logPath: String) throws(Failure) -> Int32 {
-        var actions = posix_spawn_file_actions_t()
+        var actions = unsafe posix_spawn_file_actions_t()
         var attributes = posix_spawnattr_t()
         unsafe posix_spawn_file_actions_init(&actions)
         unsafe posix_spawnattr_init(&attributes)
@@ -26,12 +38,11 @@ enum Spawn {
         let mode = O_WRONLY | O_CREAT | O_APPEND
         unsafe posix_spawn_file_actions_addopen(&actions, 1, logPath, mode, 0o600)
         unsafe posix_spawn_file_actions_adddup2(&actions, 1, 2)
-        unsafe posix_spawn_file_actions_addclosefrom_np(&actions, 3)
-        unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSID))
-        var arguments = unsafe command.map { unsafe strdup($0) }
+        closeOthersOnExec()
+        unsafe posix_spawnattr_setflags(&attributes, newSessionFlag)
+        var arguments: [UnsafeMutablePointer<CChar>?] = unsafe command.map { unsafe strdup($0) }
         unsafe arguments.append(nil)
         var environment: [UnsafeMutablePointer<CChar>?] = unsafe [nil]
-        defer { for unsafeargument in unsafe arguments { unsafe free(argument) } }
         var pid: pid_t = 0
         let code = unsafe posix_spawn(
             &pid,
@@ -41,6 +52,7 @@ enum Spawn {
             &arguments,
             &environment
         )
+        for index in unsafe arguments.indices { unsafe free(arguments[index]) }
         guard code == 0 else {
             throw Failure(
                 .internal,

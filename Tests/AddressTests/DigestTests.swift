@@ -71,7 +71,7 @@ import Testing
             Array(SHA256.hash(data: text)).prefix(bytes).reduce(0) { $0 << 8 | UInt64($1) }
         }
         let tenant = try Names.tenantID("demo")
-        #expect(tenant.raw == leading(Array("quell-tenant-1\0demo".utf8), 8))
+        #expect(tenant.raw == leading(Array("demo".utf8), 8))
         var input = Array("quell-stream-1\0".utf8)
         input.append(bigEndian: tenant.raw)
         let stream = try Names.streamID(of: tenant, "marketing")

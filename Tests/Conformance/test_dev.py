@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shlex
 import signal
 import socket
 import stat
@@ -11,7 +10,7 @@ import subprocess
 
 from api import Api, one_click
 from cluster import (
-    BINARY, ROOT, Cluster, address, call, eventually, free_block, is_running, processes_naming,
+    BINARY, Cluster, address, call, eventually, free_block, is_running, processes_naming,
     quell, replaced)
 
 
@@ -211,15 +210,6 @@ def test_foreground(tmp_path):
         status = process.wait(timeout=20)
     assert status == 0
     eventually(lambda: not is_running(node), "the node ends with `dev`", 12)
-
-
-def test_make_run_is_dev():
-    """`make run` sets up, builds, starts a local cluster in the foreground."""
-    done = subprocess.run(
-        ["make", "-n", "run"], cwd=ROOT, capture_output=True, text=True, check=True)
-    lines = [shlex.split(line) for line in done.stdout.splitlines()]
-    assert ["Scripts/setup.sh"] in lines and ["Scripts/build.sh"] in lines
-    assert lines[-1][:3] == ["exec", ".build/release/quell", "dev"]
 
 
 def test_two_nodes_never_share_a_directory(fresh):

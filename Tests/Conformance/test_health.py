@@ -5,7 +5,7 @@ import re
 import pytest
 
 from api import Api, one_click, problem
-from cluster import address, call
+from cluster import address, call, eventually
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/readyz?for=unsubscribe"])
@@ -65,23 +65,40 @@ def test_status_shape(node):
         assert set(functions[name]) >= {"name", "digest", "generation", "source"}
 
 
+def test_count_follows_the_marks(fresh):
+    """`marks`: the count, which counts keys and not writes, also after kill -9 and a clean stop."""
+    node = fresh().node
+    api, readers = Api(node), [address() for _ in range(3)]
+
+    def counted(wanted):
+        eventually(lambda: node.status()["marks"]["count"] == wanted, f"{wanted} marks", 10)
+    assert node.status()["marks"]["count"] == 0
+    for reader in readers:
+        api.suppress(reader)
+        api.suppress(reader)
+    counted(3)
+    node.kill()
+    node.run()
+    counted(3)
+    assert node.stop() == 0
+    node.run()
+    counted(3)
+
+
 def test_digest_follows_the_marks(fresh):
-    """`marks`: count and digest; equal sets give equal digests, also after kill -9."""
-    made = fresh()
-    api = Api(made.node)
-    empty = made.node.status()["marks"]
-    assert empty["count"] == 0
-    readers = [address() for _ in range(3)]
-    api.suppress(readers[0])
-    one = made.node.status()["marks"]
-    assert one["count"] == 1 and one["digest"] != empty["digest"]
-    api.suppress(readers[1])
-    api.suppress(readers[2])
-    three = made.node.status()["marks"]
-    assert three["count"] == 3
-    made.node.kill()
-    made.node.run()
-    assert made.node.status()["marks"] == three
-    assert made.node.stop() == 0
-    made.node.run()
-    assert made.node.status()["marks"] == three
+    """`digest` is cell 0 of the global sketch: equal sets give equal digests, whatever happened."""
+    node = fresh().node
+    empty = node.status()["marks"]["digest"]
+    if empty is None:
+        pytest.skip("`digest` is null: sketches are not in this version yet")
+    api = Api(node)
+    api.suppress(address())
+    one = eventually(
+        lambda: (node.status()["marks"]["digest"] != empty and node.status()["marks"]["digest"]),
+        "another digest", 10)
+    node.kill()
+    node.run()
+    assert node.status()["marks"]["digest"] == one
+    assert node.stop() == 0
+    node.run()
+    assert node.status()["marks"]["digest"] == one

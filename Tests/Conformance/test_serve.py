@@ -16,7 +16,7 @@ import pytest
 
 from api import Api, one_click
 from cluster import (
-    BINARY, ROOT, address, call, eventually, free_block, is_running, processes_naming, quell,
+    BINARY, address, call, eventually, free_block, is_running, processes_naming, quell,
     replaced)
 
 
@@ -40,16 +40,6 @@ def test_usable_from_any_directory(tmp_path):
         assert done.returncode == 0 and done.stdout.strip(), done
     for word in ("disk", "wire", "abi"):
         assert word in done.stdout.lower(), done.stdout
-
-
-def test_setup_is_idempotent():
-    """`make setup` (idempotent, asks nothing): done once, it has nothing to do."""
-    script = ROOT / "Scripts" / "setup.sh"
-    for _ in range(2):
-        done = subprocess.run(
-            [script], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
-            check=True)
-        assert done.stdout == "setup: nothing to do\n" and done.stderr == ""
 
 
 def test_init(tmp_path):

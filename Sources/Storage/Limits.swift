@@ -1,0 +1,53 @@
+// Every bound of this module: unit in the name, derivation beside it.
+
+public import Suppression
+
+extension Limits {
+    /// Changes that one commit of the log carries at most. 256 in flight already reach 440 k records/s
+    /// (reference/performance.md 3); 512 leaves room and keeps the slowest commit near 1 ms.
+    public static let commitChangesCount = 512
+    /// Bytes that one commit of the log carries at most: 1,024 pages, far below LMDB's 131,071.
+    public static let commitBytes = 4 << 20
+    /// Changes that wait for the log writer at most: what a full overlay allows to be in flight.
+    public static let logQueueCount = overlayFullCount
+    /// Old records that one log commit deletes: twice what it can add, so a backlog always shrinks.
+    public static let trimRecordsCount = 2 * commitChangesCount
+    /// Milliseconds of idleness before records below the watermark are deleted in a commit of their
+    /// own; until then deletes ride along with appends and delay no acknowledgment.
+    public static let trimIdleMillis: Int32 = 1_000
+
+    /// Changes that one checkpoint merges. Even if no two share a page, 5 tables x 5 levels plus the
+    /// 17 overflow pages of the largest change make 42 pages each: 86,016 < 131,071.
+    public static let checkpointChangesCount = 2_048
+    /// Changes that make the checkpointer start without waiting out its linger.
+    public static let checkpointEagerCount = 512
+    /// Milliseconds for which the checkpointer lets changes gather: it shares the disk with the log
+    /// writer, and one commit a change would double the latency of every acknowledgment.
+    public static let checkpointLingerMillis: UInt64 = 100
+    /// Milliseconds between attempts of a checkpoint while the disk is full.
+    public static let checkpointRetryMillis: UInt64 = 500
+    /// Changes handed over in memory; past it the checkpointer reads the log instead.
+    public static let handoverCount = overlayHalfCount
+    /// Encoded bytes handed over in memory: 65,536 changes of the common 150 bytes, with room.
+    public static let handoverBytes = 16 << 20
+    /// Idempotency keys forgotten in one checkpoint: twice what it can add.
+    public static let forgetRequestsCount = 2 * checkpointChangesCount
+
+    /// Changes in an overlay at which imports and API writes stop: half of full.
+    public static let overlayHalfCount = overlayFullCount / 2
+    /// Changes in an overlay at which public opt-outs are shed: at about 300 bytes each, 40 MB a loop,
+    /// and 14 s of the 9 k random-key records/s that a B-tree of 10 M marks takes (DESIGN 5).
+    public static let overlayFullCount = 131_072
+    /// Changes that an overlay holds in any case. A serving loop forgets later than the node loop that
+    /// enforces `overlayFullCount`, by what passes while it is busy with one turn.
+    public static let overlayBoundCount = 2 * overlayFullCount
+
+    /// Bytes of address space for the log: a full overlay of the largest changes (8 GiB), eight times,
+    /// because a reader of an old snapshot keeps pages from reuse. The file is sparse.
+    public static let logMapBytes = 64 << 30
+    /// Bytes of address space for the state: 10^9 marks of about 250 bytes with their index entries,
+    /// and twice that. The file grows only as far as it is used.
+    public static let stateMapBytes = 512 << 30
+    /// Readers of one environment: loops and the checkpointer; a machine of 250 cores fits.
+    public static let readersCount: UInt32 = 254
+}

@@ -1,0 +1,247 @@
+// The log writer: the thread whose commits are what "stored" means.
+//
+//     node loop --append--> queue --swap--> one commit --+--> Outlet: committed
+//                                                        +--> Handover: to the checkpointer
+//
+// Group commit: it commits at once when idle; what arrives while a commit is in flight makes the next.
+// Two arrays are swapped, so appending never waits for the disk, and the bell rings only when the queue
+// was empty (reference/performance.md 3).
+//
+// A full disk refuses the transaction in hand: LMDB has written no meta page, so its pages belong to
+// nobody and a later commit writes each of them anew. That holds even when the flush said ENOSPC and
+// the kernel dropped the pages. After EIO the same reasoning would have to trust a device that has just
+// failed, so every other code latches, and whatever is still queued is never answered.
+
+internal import Suppression
+internal import Synchronization
+
+/// Changes on their way to the log writer.
+final class LogQueue: Sendable {
+    struct Work {
+        var batches: [LogBatch] = []
+        var count = 0
+        var trimThrough: UInt64 = 0
+        var trimsNow = false
+        var closed = false
+    }
+
+    private let work = Mutex(Work())
+    private let bell: Bell
+
+    /// An empty queue.
+    init() throws(StorageError) { bell = try Bell() }
+
+    /// Takes a batch; false when closed or at the bound.
+    func append(_ batch: LogBatch) -> Bool {
+        let wasEmpty = work.withLock { work -> Bool? in
+            guard !work.closed, work.count < Limits.logQueueCount else { return nil }
+            let wasEmpty = work.batches.isEmpty
+            work.batches.append(batch)
+            work.count += batch.changes.count
+            return wasEmpty
+        }
+        guard let wasEmpty else { return false }
+        if wasEmpty { bell.ring() }
+        return true
+    }
+
+    /// Records up to here may be deleted.
+    ///
+    /// - Parameter now: even if that takes a commit of its own.
+    func trim(through sequence: UInt64, now: Bool) {
+        work.withLock { work in
+            work.trimThrough = max(work.trimThrough, sequence)
+            if now { work.trimsNow = true }
+        }
+        bell.ring()
+    }
+
+    /// Takes nothing more.
+    func close() {
+        work.withLock { $0.closed = true }
+        bell.ring()
+    }
+
+    /// Swaps the queued batches for the caller's empty array.
+    func take(into batches: inout [LogBatch]) -> (trimThrough: UInt64, trimsNow: Bool, closed: Bool) {
+        batches.removeAll(keepingCapacity: true)
+        return work.withLock { work in
+            swap(&work.batches, &batches)
+            work.count = 0
+            let trimsNow = work.trimsNow
+            work.trimsNow = false
+            return (work.trimThrough, trimsNow, work.closed)
+        }
+    }
+
+    /// Sleeps until something was queued; false when only the time was up.
+    func wait(millis: Int32) -> Bool { bell.wait(millis: millis) }
+}
+
+/// Writes the log. Lives on its own thread.
+struct LogWriter {
+    private let log: LogFile
+    private let queue: LogQueue
+    private let handover: Handover
+    private let outlet: Outlet
+    /// The highest number that a record accounts for.
+    private var lastStored: UInt64
+    private var trimmed: UInt64 = 0
+    private var group: [LoggedChange] = []
+    private var record = Record()
+
+    /// Prepares a writer that goes on after `lastStored`.
+    init(
+        _ log: LogFile,
+        queue: LogQueue,
+        handover: Handover,
+        outlet: Outlet,
+        lastStored: UInt64
+    ) {
+        self.log = log
+        self.queue = queue
+        self.handover = handover
+        self.outlet = outlet
+        self.lastStored = lastStored
+    }
+
+    /// Commits what is appended until the queue closes or the disk fails.
+    mutating func run() {
+        var batches: [LogBatch] = []
+        var rested = false
+        while outlet.isOpen {
+            let next = queue.take(into: &batches)
+            if !batches.isEmpty { commitAll(batches, trimThrough: next.trimThrough) }
+            if trimmed < next.trimThrough, next.trimsNow || rested {
+                trimAll(through: next.trimThrough)
+            }
+            rested = false
+            if !batches.isEmpty { continue }
+            if next.closed { return }
+            let backlog = trimmed < next.trimThrough
+            rested = !queue.wait(millis: backlog ? Limits.trimIdleMillis : -1)
+        }
+    }
+
+    private mutating func commitAll(_ batches: [LogBatch], trimThrough: UInt64) {
+        var batch = 0
+        var change = 0
+        while batch < batches.count, outlet.isOpen {
+            group.removeAll(keepingCapacity: true)
+            var bytes = 0
+            while batch < batches.count, group.count < Limits.commitChangesCount,
+                bytes < Limits.commitBytes
+            {
+                let next = batches[batch].changes[change]
+                let sequence = batches[batch].firstSequence + UInt64(change)
+                group.append(LoggedChange(sequence: sequence, change: next))
+                bytes += next.approximateBytes
+                change += 1
+                if change == batches[batch].changes.count {
+                    batch += 1
+                    change = 0
+                }
+            }
+            commitGroup(bytes: bytes, trimThrough: trimThrough)
+        }
+    }
+
+    private mutating func commitGroup(bytes: Int, trimThrough: UInt64) {
+        guard let first = group.first?.sequence, let last = group.last?.sequence else { return }
+        let began = monotonicNanoseconds()
+        do throws(StorageError) {
+            let transaction = try WriteTransaction(log.environment)
+            var expected = lastStored + 1
+            for entry in group {
+                precondition(entry.sequence >= expected, "local sequences rise")
+                if entry.sequence > expected {
+                    record.set(gap: expected...(entry.sequence - 1))
+                    try transaction.put(record, in: log.tables.log, appending: true)
+                }
+                record.set(entry.change, at: entry.sequence)
+                try transaction.put(record, in: log.tables.log, appending: true)
+                expected = entry.sequence + 1
+            }
+            let reached = try log.trim(through: trimThrough, in: transaction)
+            try transaction.commit()
+            lastStored = last
+            trimmed = max(trimmed, reached)
+        } catch {
+            outlet.send(error.latches ? .failed(error) : .refused(sequences: first...last, error))
+            return
+        }
+        outlet.send(
+            .committed(
+                through: last, count: group.count, nanoseconds: monotonicNanoseconds() - began))
+        handover.add(group, bytes: bytes)
+    }
+
+    private mutating func trimAll(through sequence: UInt64) {
+        do throws(StorageError) {
+            while trimmed < sequence {
+                let transaction = try WriteTransaction(log.environment)
+                trimmed = max(trimmed, try log.trim(through: sequence, in: transaction))
+                try transaction.commit()
+            }
+        } catch {
+            // A full disk leaves the backlog for the next idle moment; the rest ends this life.
+            if error.latches { outlet.send(.failed(error)) }
+        }
+    }
+}
+
+extension LogFile {
+    /// Deletes some of the records at or below `sequence`.
+    ///
+    /// - Returns: up to where nothing is left to delete.
+    func trim(
+        through sequence: UInt64,
+        in transaction: borrowing WriteTransaction
+    ) throws(StorageError) -> UInt64 {
+        guard sequence > 0 else { return 0 }
+        var deleted: UInt64 = 0
+        var reached = sequence
+        do {
+            let cursor = try transaction.cursor(tables.log)
+            for count in 0...Limits.trimRecordsCount {
+                var key: UInt64 = .max
+                let found = try cursor.first { bytes, _ in
+                    var at = ByteCursor()
+                    do { key = try at.u64(bytes) } catch { key = 0 }  // no key of ours: goes too
+                }
+                guard found, key <= sequence else { break }
+                guard count < Limits.trimRecordsCount else {
+                    reached = deleted
+                    break
+                }
+                try cursor.delete()
+                deleted = max(deleted, key)
+            }
+        }
+        if deleted > 0 { try transaction.set(.trimmed, to: deleted, in: tables.meta) }
+        return reached
+    }
+
+    /// Deletes all records at or below `sequence`, or as many as the time allows.
+    func trimAll(through sequence: UInt64, before deadline: UInt64) throws(StorageError) {
+        var trimmed: UInt64 = 0
+        while trimmed < sequence, monotonicNanoseconds() < deadline {
+            let transaction = try WriteTransaction(environment)
+            trimmed = try trim(through: sequence, in: transaction)
+            try transaction.commit()
+        }
+    }
+}
+
+extension Change {
+    /// Bytes on disk, near enough to bound a commit.
+    var approximateBytes: Int {
+        switch body {
+        case .suppress: 128
+        case .consent(_, let dots, let evidence):
+            128 + dots.count * Dot.encodedBytes + evidence.count
+        case .register(let register): 256 + register.value.count + register.name.count
+        case .opaque(_, let bytes): 128 + bytes.count
+        }
+    }
+}

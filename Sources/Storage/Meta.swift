@@ -1,0 +1,93 @@
+// The table `meta` of each environment: who this directory is and how far it got.
+//
+//     name (ASCII)  ->  number u64 | checksum        (`restored`: text | checksum)
+//
+// Both environments carry store id, node id and epoch, so that each can tell whether the other is its
+// own, and whether one of them was put back from a copy.
+
+internal import Suppression
+
+/// Names in the table `meta`.
+enum MetaName: String {
+    /// Layout of everything else in this environment.
+    case format
+    /// Random, the same in both.
+    case storeID = "store"
+    /// This node.
+    case nodeID = "node"
+    /// The present life; in the log, the life that last opened both.
+    case epoch
+    /// State only: what the log said when this life began.
+    case logEpoch = "log_epoch"
+    /// State only: changes up to here are merged.
+    case watermark
+    /// State only: records of the log that could not be read back.
+    case lost
+    /// State only: why this directory counts as restored.
+    case restored
+    /// Log only: the highest number ever deleted.
+    case trimmed
+
+    var key: [UInt8] { Array(rawValue.utf8) }
+}
+
+/// The layouts of this version; see Docs/formats.md.
+enum Format {
+    static let current: UInt64 = 1
+
+    /// Refuses what a newer version wrote.
+    static func admit(_ found: UInt64) throws(StorageError) {
+        guard found <= current else {
+            throw .newerFormat(
+                found: UInt32(truncatingIfNeeded: found),
+                supported: UInt32(truncatingIfNeeded: current))
+        }
+        guard found > 0 else { throw .corrupt("the data names disk format 0, which never was") }
+    }
+}
+
+extension WriteTransaction {
+    /// A number, or nil when it was never written.
+    func number(_ name: MetaName, in table: Table) throws(StorageError) -> UInt64? {
+        var buffer = Unsealed()
+        return try metaNumber(try read(name.key, in: table, into: &buffer), buffer, name)
+    }
+
+    /// A text, or nil when it was never written.
+    func text(_ name: MetaName, in table: Table) throws(StorageError) -> String? {
+        var buffer = Unsealed()
+        switch try read(name.key, in: table, into: &buffer) {
+        case .absent: return nil
+        case .intact: return String(decoding: buffer.value, as: UTF8.self)
+        case .damaged: return "the field '\(name.rawValue)' is damaged"
+        }
+    }
+
+    /// Writes a number.
+    func set(_ name: MetaName, to number: UInt64, in table: Table) throws(StorageError) {
+        var value: [UInt8] = []
+        value.append(bigEndian: number)
+        try put(Record(key: name.key, value: value), in: table)
+    }
+
+    /// Writes a text.
+    func set(_ name: MetaName, to text: String, in table: Table) throws(StorageError) {
+        try put(Record(key: name.key, value: Array(text.utf8)), in: table)
+    }
+}
+
+/// Reads the number in an opened seal.
+func metaNumber(
+    _ found: Found,
+    _ buffer: Unsealed,
+    _ name: MetaName
+) throws(StorageError) -> UInt64? {
+    guard found != .absent else { return nil }
+    do {
+        guard found == .intact else { throw DecodeError.corrupt }
+        var cursor = buffer.cursor
+        return try cursor.u64(buffer.bytes.span)
+    } catch {
+        throw .corrupt("the field '\(name.rawValue)' of the data directory is damaged")
+    }
+}
