@@ -94,12 +94,12 @@ let package = Package(
             path: "Runtime/Node", swiftSettings: strict),
         .testTarget(
             name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: strict),
-        .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
         .testTarget(
             name: "ServersTests", dependencies: ["Servers", "EventLoop", "Wire"],
             swiftSettings: strict),
         .testTarget(
             name: "SuppressionTests", dependencies: ["Suppression"], swiftSettings: strict),
+        .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ]
 )
