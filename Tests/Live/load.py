@@ -77,6 +77,13 @@ class Storm:
         return self
 
 
+def allowed(node, readers):
+    """How many of these a node allows; what it does not know it must not allow."""
+    if not readers:
+        return 0
+    return sum(result["decision"] == "allow" for result in Api(node).check_many(readers))
+
+
 def lost(node, readers):
     """How many of these people would be mailed now."""
     if not readers:
