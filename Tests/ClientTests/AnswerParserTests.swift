@@ -1,7 +1,8 @@
 // The reading of answers alone: cut anywhere, too long, too short, followed by more.
 
-@testable import Client
 import Testing
+
+@testable import Client
 
 private func feed(_ text: String, limits: ClientLimits = ClientLimits()) -> AnswerParser.Progress {
     let parser = AnswerParser(limits: limits)
@@ -106,14 +107,17 @@ struct AnswerParserTests {
         #expect(feed(head + "Content-Length: 4\r\n\r\n1234", limits: limits) == .whole(whole))
         #expect(
             feed(head + "Content-Length: 5\r\n\r\n12345", limits: limits)
-                == .broken("the answer is longer than 4 bytes"))
+                == .broken("the answer is longer than 4 bytes")
+        )
         let chunked = "Transfer-Encoding: chunked\r\n\r\n3\r\n123\r\n2\r\n45\r\n"
         #expect(
-            feed(head + chunked, limits: limits) == .broken("the answer is longer than 4 bytes"))
+            feed(head + chunked, limits: limits) == .broken("the answer is longer than 4 bytes")
+        )
         let long = "X: " + String(repeating: "y", count: 60)
         #expect(
             feed(head + long, limits: limits)
-                == .broken("the head of the answer is longer than 64 bytes"))
+                == .broken("the head of the answer is longer than 64 bytes")
+        )
         let endless = "Transfer-Encoding: chunked\r\n\r\n1;" + String(repeating: "z", count: 99)
         #expect(isBroken(feed(head + endless, limits: limits)))
         let interim = String(repeating: "HTTP/1.1 100 Continue\r\n\r\n", count: 9)

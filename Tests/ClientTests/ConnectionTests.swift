@@ -30,12 +30,15 @@ struct ConnectionTests {
                 Accept: application/json\r\nAuthorization: Bearer qk_test\r\n\
                 Content-Type: application/json\r\nContent-Length: 48\r\n\r\n\
                 {"stream":"s","topic":"t","addresses":["a@b.c"]}
-                """)
+                """
+        )
         let suppression = try #require(node.requests.last)
         #expect(suppression.contains("\r\nIdempotency-Key: k-1\r\n"))
         #expect(
             suppression.hasSuffix(
-                #"{"address":"a\"@b.c","stream":"s","topic":"*","reason":"unsubscribe"}"#))
+                #"{"address":"a\"@b.c","stream":"s","topic":"*","reason":"unsubscribe"}"#
+            )
+        )
     }
 
     @Test("a node that closes after its answer costs nobody an error")
@@ -46,10 +49,25 @@ struct ConnectionTests {
         for _ in 0..<3 { #expect(check(client) == .allow) }
     }
 
+    @Test(
+        "a connection closed before a call is seen to be, so that what is never repeated works too"
+    )
+    func closedBefore() throws {
+        let minted = answer(#"{"tenant":"t","name":"n","key":"qk_1","scopes":[]}"#)
+        let node = try Conversations([[.last(allowed)], [.last(minted)]])
+        defer { node.end() }
+        let client = try node.client()
+        #expect(check(client) == .allow)
+        #expect(node.waitForClose())
+        #expect(try client.addKey(tenant: "t", name: "n", scopes: ["check"]).key == "qk_1")
+    }
+
     @Test("`Connection: close` is obeyed")
     func asksToClose() throws {
         let closing = answer(
-            #"{"results":[{"decision":"allow"}]}"#, fields: "Connection: close\r\n")
+            #"{"results":[{"decision":"allow"}]}"#,
+            fields: "Connection: close\r\n"
+        )
         // A second request on the first connection would be answered with a deny.
         let denied = answer(#"{"results":[{"decision":"deny"}]}"#)
         let node = try Conversations([[.say(closing), .say(denied)], [.say(allowed)]])
@@ -99,8 +117,10 @@ struct ConnectionTests {
         defer { node.end() }
         let client = try node.client()
         #expect(check(client) == .allow)
-        #expect(throws: ClientError.unreachable(
-            "127.0.0.1:\(node.port): the connection was closed without an answer")
+        #expect(
+            throws: ClientError.unreachable(
+                "127.0.0.1:\(node.port): the connection was closed without an answer"
+            )
         ) {
             try client.addKey(tenant: "t", name: "n", scopes: ["check"])
         }
@@ -141,8 +161,13 @@ struct ConnectionTests {
         let client = try node.client()
         func consent(_ observed: [String]?) throws -> ConsentOutcome {
             try client.consent(
-                address: "a@b.c", stream: "s", topic: "t", reason: "unsubscribe",
-                observed: observed, evidence: [(name: "method", value: "phone")])
+                address: "a@b.c",
+                stream: "s",
+                topic: "t",
+                reason: "unsubscribe",
+                observed: observed,
+                evidence: [(name: "method", value: "phone")]
+            )
         }
         guard case .idsNeeded(["i1", "i2"]) = try consent(nil) else {
             Issue.record("no ids")
@@ -180,7 +205,8 @@ struct ConnectionTests {
         #expect(try client.show(address: "ä+b&c=d @e.f\r\n").rows.isEmpty)
         let line = node.requests.first?.prefix { $0 != "\r\n" }
         #expect(
-            line == "GET /v1/suppressions?address=%C3%A4%2Bb%26c%3Dd%20%40e.f%0D%0A HTTP/1.1")
+            line == "GET /v1/suppressions?address=%C3%A4%2Bb%26c%3Dd%20%40e.f%0D%0A HTTP/1.1"
+        )
     }
 
     @Test("past 10,000 addresses the rest is asked for too; what fails is unknown, in its place")

@@ -2,6 +2,7 @@
 // requests remembered. What the client does between calls (keep, notice, repeat) shows only here.
 
 import Client
+import Dispatch
 import Foundation
 import Glibc
 import Synchronization
@@ -26,6 +27,7 @@ final class Conversations: Sendable {
     let port: Int
     private let listener: Int32
     private let heard = Mutex<[String]>([])
+    private let closed = DispatchSemaphore(value: 0)
 
     init(_ script: [[Line]]) throws {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -48,6 +50,7 @@ final class Conversations: Sendable {
                 guard connection >= 0 else { return }
                 hold(lines, on: connection)
                 close(connection)
+                closed.signal()
             }
         }.start()
     }
@@ -58,6 +61,9 @@ final class Conversations: Sendable {
 
     /// Ends the listening; the connections end with their scripts.
     func end() { shutdown(listener, Int32(SHUT_RDWR)) }
+
+    /// Waits until the node has closed one more connection; false when it does not.
+    func waitForClose() -> Bool { closed.wait(timeout: .now() + 10) == .success }
 
     /// Every request so far, whole.
     var requests: [String] { heard.withLock { $0 } }
