@@ -191,7 +191,7 @@ class Node:
     def __init__(self, cluster, entry):
         self.cluster, self.entry = cluster, entry
         self.name, self.pid = entry["name"], entry["pid"]
-        self.http, self.admin = entry["http"], entry["admin"]
+        self.http, self.admin, self.resp = entry["http"], entry["admin"], entry["resp"]
         self.data = Path(entry["data"])
         self.command = entry["command"]
         self.log = cluster.dir / f"{self.name}.log"

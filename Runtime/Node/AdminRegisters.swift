@@ -275,14 +275,14 @@ extension NodeLoop {
 // MARK: shared parts
 
 extension NodeLoop {
-    private func tenant(named name: String) throws -> TenantEntry {
+    private func tenant(named name: String) throws -> KnownTenant {
         let bytes = Array(name.utf8)
         guard let found = catalog.allTenants.first(where: { $0.name == bytes && !$0.isDeleted })
         else { throw Refused(.notFound, "Unknown tenant; `quell tenant list` shows them.") }
         return found
     }
 
-    private func stream(named name: String, of tenant: TenantEntry) throws -> StreamEntry {
+    private func stream(named name: String, of tenant: KnownTenant) throws -> KnownStream {
         guard let found = tenant.streams.find(Array(name.utf8).span), !found.isDeleted else {
             throw Refused(.notFound, "Unknown stream; `quell stream list` shows them.")
         }

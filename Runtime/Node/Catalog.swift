@@ -10,23 +10,23 @@ import Suppression
 import Token
 
 /// A topic of a stream.
-struct TopicEntry: Sendable {
+struct KnownTopic: Sendable {
     let id: TopicID
     let name: [UInt8]
     let isDeleted: Bool
 }
 
 /// A stream of a tenant.
-struct StreamEntry: Sendable {
+struct KnownStream: Sendable {
     let id: StreamID
     let name: [UInt8]
     let streamClass: StreamClass
     let isDeleted: Bool
-    var topics: NameTable<TopicEntry> = NameTable()
+    var topics: NameTable<KnownTopic> = NameTable()
 }
 
 /// An API key.
-struct KeyEntry: Sendable {
+struct KnownKey: Sendable {
     let tenant: TenantID
     let name: String
     let hash: [UInt8]
@@ -35,13 +35,13 @@ struct KeyEntry: Sendable {
 }
 
 /// A legal sender with everything that its requests need.
-struct TenantEntry: Sendable {
+struct KnownTenant: Sendable {
     let id: TenantID
     let name: [UInt8]
     let isDeleted: Bool
     let digester: Digester
     var ring: TokenKeyRing
-    var streams: NameTable<StreamEntry> = NameTable()
+    var streams: NameTable<KnownStream> = NameTable()
 
     /// The words for a scope, `*` for a wildcard; nil for an id that no register names.
     func words(of scope: Scope) -> (stream: [UInt8], topic: [UInt8])? {
@@ -55,31 +55,31 @@ struct TenantEntry: Sendable {
 }
 
 /// Entries by name, found from bytes without making a String.
-struct NameTable<Entry: Sendable>: Sendable {
-    private var byHash: [UInt64: (name: [UInt8], entry: Entry)] = [:]
+struct NameTable<Value: Sendable>: Sendable {
+    private var byHash: [UInt64: (name: [UInt8], entry: Value)] = [:]
 
-    var all: [Entry] { byHash.values.map(\.entry) }
+    var all: [Value] { byHash.values.map(\.entry) }
 
     /// Takes an entry; two names of one hash cannot both be held, and the first stays.
-    mutating func set(_ entry: Entry, name: [UInt8]) {
+    mutating func set(_ entry: Value, name: [UInt8]) {
         byHash[SipHash.checksum.hash(name.span)] = (name, entry)
     }
 
-    mutating func update(_ name: [UInt8], _ body: (inout Entry) -> Void) {
+    mutating func update(_ name: [UInt8], _ body: (inout Value) -> Void) {
         let hash = SipHash.checksum.hash(name.span)
         guard var found = byHash[hash], found.name == name else { return }
         body(&found.entry)
         byHash[hash] = found
     }
 
-    func find(_ name: Span<UInt8>) -> Entry? {
+    func find(_ name: Span<UInt8>) -> Value? {
         guard let found = byHash[SipHash.checksum.hash(name)], found.name.count == name.count
         else { return nil }
         for i in name.indices where found.name[i] != name[i] { return nil }
         return found.entry
     }
 
-    func first(where matches: (Entry) -> Bool) -> Entry? {
+    func first(where matches: (Value) -> Bool) -> Value? {
         byHash.values.first { matches($0.entry) }?.entry
     }
 }
@@ -88,8 +88,8 @@ struct NameTable<Entry: Sendable>: Sendable {
 final class Catalog: Sendable {
     /// Every register by name, for the next generation of each.
     let registers: [[UInt8]: Register]
-    private let tenants: [TenantID: TenantEntry]
-    private let keys: [UInt64: KeyEntry]
+    private let tenants: [TenantID: KnownTenant]
+    private let keys: [UInt64: KnownKey]
     private let admins: [[UInt8]]
     let voters: VoterSet?
     /// Registers that could not be read or opened, by name, for the log.
@@ -114,17 +114,25 @@ final class Catalog: Sendable {
     }
 
     /// A tenant that links may still point at, deleted or not.
-    func tenant(_ id: TenantID) -> TenantEntry? { tenants[id] }
+    func tenant(_ id: TenantID) -> KnownTenant? { tenants[id] }
 
-    var allTenants: [TenantEntry] { tenants.values.sorted { $0.id < $1.id } }
+    var allTenants: [KnownTenant] { tenants.values.sorted { $0.id < $1.id } }
 
-    var allKeys: [KeyEntry] { keys.values.sorted { ($0.tenant, $0.name) < ($1.tenant, $1.name) } }
+    var allKeys: [KnownKey] { keys.values.sorted { ($0.tenant, $0.name) < ($1.tenant, $1.name) } }
 
     /// The key whose text hashes to this, if it may be used.
-    func key(hash: [UInt8]) -> KeyEntry? {
+    func key(hash: [UInt8]) -> KnownKey? {
         guard let found = keys[CatalogBuilder.prefix(hash)], !found.isRevoked,
             constantTimeEqual(found.hash, hash)
         else { return nil }
+        return found
+    }
+
+    /// The key that a RESP connection presented at AUTH, if it may still be used.
+    ///
+    /// - Parameter principal: the leading 64 bits of its hash, as `CatalogBuilder.prefix` has them.
+    func key(principal: UInt64) -> KnownKey? {
+        guard let found = keys[principal], !found.isRevoked else { return nil }
         return found
     }
 
@@ -141,9 +149,9 @@ final class Catalog: Sendable {
 }
 
 /// Sorts registers by kind first, because topics need their streams and streams their tenants.
-private struct CatalogBuilder {
-    var tenants: [TenantID: TenantEntry] = [:]
-    var keys: [UInt64: KeyEntry] = [:]
+struct CatalogBuilder {
+    var tenants: [TenantID: KnownTenant] = [:]
+    var keys: [UInt64: KnownKey] = [:]
     var admins: [[UInt8]] = []
     var voters: VoterSet?
     var unusable: [String] = []
@@ -168,7 +176,7 @@ private struct CatalogBuilder {
         case .voters(let set): voters = set
         case .admin(_, let hash): if !register.final { admins.append(hash) }
         case .key(let tenant, let name, let hash, let scopes):
-            keys[CatalogBuilder.prefix(hash)] = KeyEntry(
+            keys[CatalogBuilder.prefix(hash)] = KnownKey(
                 tenant: tenant,
                 name: name,
                 hash: hash,
@@ -204,7 +212,7 @@ private struct CatalogBuilder {
         case .tenant(let id, let name, let sealed):
             let opened = try secret.open(sealed, for: .pepper, register: register.name)
             guard let pepper = Pepper(opened) else { throw .malformed }
-            tenants[id] = TenantEntry(
+            tenants[id] = KnownTenant(
                 id: id,
                 name: Array(name.utf8),
                 isDeleted: register.final,
@@ -212,7 +220,7 @@ private struct CatalogBuilder {
                 ring: TokenKeyRing(tenant: id)
             )
         case .stream(let tenant, let id, let name, let streamClass):
-            let entry = StreamEntry(
+            let entry = KnownStream(
                 id: id,
                 name: Array(name.utf8),
                 streamClass: streamClass,
@@ -220,7 +228,7 @@ private struct CatalogBuilder {
             )
             tenants[tenant]?.streams.set(entry, name: entry.name)
         case .topic(let tenant, let stream, let id, let name):
-            let entry = TopicEntry(id: id, name: Array(name.utf8), isDeleted: register.final)
+            let entry = KnownTopic(id: id, name: Array(name.utf8), isDeleted: register.final)
             guard let parent = tenants[tenant]?.streams.first(where: { $0.id == stream })
             else { return }
             tenants[tenant]?.streams.update(parent.name) {

@@ -41,7 +41,7 @@ extension ServingLoop {
     private func check(
         _ addresses: [[UInt8]],
         _ call: Call,
-        _ tenant: TenantEntry,
+        _ tenant: KnownTenant,
         into answer: inout HTTPAnswer
     ) throws {
         guard let stream = call.parameter("stream") else {
@@ -75,7 +75,7 @@ extension ServingLoop {
         _ addresses: [[UInt8]],
         stream: [UInt8],
         topic: [UInt8],
-        _ tenant: TenantEntry,
+        _ tenant: KnownTenant,
         into answer: inout HTTPAnswer
     ) throws {
         let (scope, streamClass) = try resolve(tenant, stream: stream, topic: topic)
@@ -119,7 +119,7 @@ extension ServingLoop {
     /// Asks the `check` function about a message that the marks would allow.
     ///
     /// Monotone (DESIGN 9): a function may turn allow into deny, nothing else; only consents lift.
-    private func guarded(_ verdict: Verdict, _ query: Query, now: Instant) -> Verdict {
+    func guarded(_ verdict: Verdict, _ query: Query, now: Instant) -> Verdict {
         guard verdict.decision == .allow else { return verdict }
         let item = CheckItem(
             scope: Scope(stream: query.stream, topic: query.topic),

@@ -35,7 +35,7 @@ extension ServingLoop {
             [draft],
             policy: .strict,
             stamp: stamp,
-            exchange: exchange,
+            caller: Caller(door: .http, exchange: exchange),
             pending: .suppression(tenant: tenant.id, mark)
         )
         if isSent { return .later }
@@ -67,7 +67,7 @@ extension ServingLoop {
             [draft],
             policy: .strict,
             stamp: try stamp(call, tenant, key),
-            exchange: exchange,
+            caller: Caller(door: .http, exchange: exchange),
             pending: .consent(covered: dots.count)
         )
         if isSent { return .later }
@@ -78,7 +78,7 @@ extension ServingLoop {
     /// address, stream, topic, reason -> key.
     private func markKey(
         _ body: JSONValue,
-        _ tenant: TenantEntry,
+        _ tenant: KnownTenant,
         reason fallback: Reason?
     ) throws -> MarkKey {
         let address = Array(try body.required("address").utf8)
@@ -107,7 +107,7 @@ extension ServingLoop {
     private func observedDots(
         _ observed: JSONValue,
         _ key: MarkKey,
-        _ tenant: TenantEntry
+        _ tenant: KnownTenant
     ) throws -> [Dot] {
         guard let items = observed.array,
             (1...Suppression.Limits.consentDotsCount).contains(items.count)
@@ -145,8 +145,8 @@ extension ServingLoop {
     /// The idempotency key as it will be remembered.
     private func stamp(
         _ call: Call,
-        _ tenant: TenantEntry,
-        _ key: KeyEntry
+        _ tenant: KnownTenant,
+        _ key: KnownKey
     ) throws -> RequestStamp? {
         guard !call.idempotencyKey.isEmpty else { return nil }
         guard call.idempotencyKey.count <= Limits.idempotencyKeyBytes else {
@@ -163,7 +163,7 @@ extension ServingLoop {
 
     private func show(
         _ address: [UInt8],
-        _ tenant: TenantEntry,
+        _ tenant: KnownTenant,
         into answer: inout HTTPAnswer
     ) throws {
         guard let recipient = recipient(address.span, tenant) else {
@@ -187,7 +187,7 @@ extension ServingLoop {
     private func write(
         _ key: MarkKey,
         _ mark: Mark?,
-        _ tenant: TenantEntry,
+        _ tenant: KnownTenant,
         _ seconds: UInt64,
         into json: inout JSONWriter
     ) {

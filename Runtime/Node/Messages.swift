@@ -17,6 +17,17 @@ import Storage
 import Suppression
 import Synchronization
 
+/// Which request of a serving loop waits.
+struct Caller: Hashable, Sendable {
+    /// The door it came through; each numbers its exchanges by itself.
+    enum Door: Sendable {
+        case http, resp
+    }
+
+    let door: Door
+    let exchange: Exchange
+}
+
 /// To a serving loop.
 enum LoopMessage: Sendable {
     /// A committed change, under its local sequence number.
@@ -26,9 +37,9 @@ enum LoopMessage: Sendable {
     /// The registers changed.
     case catalog(Catalog)
     /// The gate said yes.
-    case acknowledged(Exchange, Durability, DotRange)
+    case acknowledged(Caller, Durability, DotRange)
     /// The gate said no.
-    case refused(Exchange, Refusal)
+    case refused(Caller, Refusal)
     /// Finish what is in flight, accept nothing, then close.
     case drain
 }
@@ -38,7 +49,7 @@ struct WriteMessage: Sendable {
     /// Which loop waits.
     let loop: Int
     /// Which of its requests.
-    let exchange: Exchange
+    let caller: Caller
     /// What to write.
     let drafts: [Draft]
     /// What to answer past the deadline.

@@ -155,7 +155,7 @@ public enum Node {
             owner: PortGuard()
         )
         do {
-            for port in [config.httpPort, config.adminPort] {
+            for port in [config.httpPort, config.adminPort, config.respPort] {
                 try PortOwner.probe(host: config.listenHost, port: port)
             }
             let opened = try Store.open(directory: config.dataDirectory) { event in

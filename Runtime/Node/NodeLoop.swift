@@ -14,7 +14,7 @@ import Token
 /// Who waits for a ticket.
 enum Waiter {
     /// A request on a serving loop.
-    case serving(loop: Int, Exchange)
+    case serving(loop: Int, Caller)
     /// A request on the admin listener, with the answer it gets on success.
     case admin(Exchange, AdminAnswer)
     /// The node itself, at bootstrap.
@@ -160,7 +160,7 @@ final class NodeLoop: Turn {
     // MARK: writes
 
     private func requested(_ write: WriteMessage) {
-        let waiter = Waiter.serving(loop: write.loop, write.exchange)
+        let waiter = Waiter.serving(loop: write.loop, write.caller)
         // Imports and the API stop at half of the overlay, public opt-outs only when it is full.
         let isShed = write.isOptOut ? view.isFull : view.isHalfFull
         guard !isShed else { return answer(waiter, .busy) }
@@ -222,8 +222,8 @@ final class NodeLoop: Turn {
 
     private func answer(_ waiter: Waiter, _ refusal: Refusal) {
         switch waiter {
-        case .serving(let loop, let exchange):
-            _ = doors[loop].mailbox.post(.refused(exchange, refusal))
+        case .serving(let loop, let caller):
+            _ = doors[loop].mailbox.post(.refused(caller, refusal))
         case .admin(let exchange, _):
             _ = admin?.complete(exchange) { refusal.write(into: &$0) }
         case .bootstrap: end(.failed("the first registers could not be written"))
@@ -263,9 +263,9 @@ final class NodeLoop: Turn {
 
     private func acknowledge(_ ticket: Ticket, _ durability: Durability, _ dots: DotRange) {
         switch waiters.removeValue(forKey: ticket) {
-        case .serving(let loop, let exchange):
+        case .serving(let loop, let caller):
             // If the mailbox is full the caller times out and asks again; the write is durable.
-            _ = doors[loop].mailbox.post(.acknowledged(exchange, durability, dots))
+            _ = doors[loop].mailbox.post(.acknowledged(caller, durability, dots))
         case .admin(let exchange, let answer):
             _ = admin?.complete(exchange) { answer.write(into: &$0) }
         case .bootstrap:

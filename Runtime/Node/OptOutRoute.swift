@@ -43,14 +43,14 @@ extension ServingLoop {
         }
     }
 
-    private func open(_ token: [UInt8], _ tenant: TenantEntry) -> LinkClaims? {
+    private func open(_ token: [UInt8], _ tenant: KnownTenant) -> LinkClaims? {
         do { return try tenant.ring.open(token.span) } catch { return nil }
     }
 
     private func post(
         _ call: Call,
         _ claims: LinkClaims,
-        _ tenant: TenantEntry,
+        _ tenant: KnownTenant,
         _ exchange: Exchange,
         into answer: inout HTTPAnswer
     ) -> Disposition {
@@ -75,7 +75,7 @@ extension ServingLoop {
             drafts,
             policy: config.policy,
             isOptOut: true,
-            exchange: exchange,
+            caller: Caller(door: .http, exchange: exchange),
             pending: .optOut(response, tenant: tenant.id, keys: keys)
         )
         if isSent { return .later }
@@ -101,7 +101,7 @@ extension ServingLoop {
         _ call: Call,
         _ token: [UInt8],
         _ claims: LinkClaims,
-        _ tenant: TenantEntry,
+        _ tenant: KnownTenant,
         _ exchange: Exchange,
         into answer: inout HTTPAnswer
     ) -> Disposition {
@@ -124,7 +124,7 @@ extension ServingLoop {
         let isSent = send(
             drafts,
             policy: .strict,
-            exchange: exchange,
+            caller: Caller(door: .http, exchange: exchange),
             pending: .optOut(response, tenant: tenant.id, keys: items.map(\.key))
         )
         if isSent { return .later }
@@ -173,7 +173,7 @@ extension ServingLoop {
     }
 
     /// The token's content with the words that a page shows.
-    private func described(_ claims: LinkClaims, _ tenant: TenantEntry) -> TokenClaims {
+    private func described(_ claims: LinkClaims, _ tenant: KnownTenant) -> TokenClaims {
         let words = tenant.words(of: claims.scope)
         let isWide = claims.scope.topic == .any
         return TokenClaims(

@@ -71,7 +71,7 @@ extension ServingLoop: HTTPService {
     }
 
     /// Checks key and scope, and finds the tenant.
-    func authorize(_ call: Call, _ scope: KeyScopes) throws -> (TenantEntry, KeyEntry) {
+    func authorize(_ call: Call, _ scope: KeyScopes) throws -> (KnownTenant, KnownKey) {
         let word = scope.words.first ?? ""
         guard let text = call.bearer() else {
             throw Refused(
@@ -90,7 +90,7 @@ extension ServingLoop: HTTPService {
 
     /// Finds stream and topic by name; `*` and a missing topic mean all.
     func resolve(
-        _ tenant: TenantEntry,
+        _ tenant: KnownTenant,
         stream: [UInt8],
         topic: [UInt8]
     ) throws -> (scope: Scope, streamClass: StreamClass) {
@@ -109,7 +109,7 @@ extension ServingLoop: HTTPService {
 
     /// Like `resolve`, where `*` as the stream means the whole tenant.
     func resolveWide(
-        _ tenant: TenantEntry,
+        _ tenant: KnownTenant,
         stream: [UInt8],
         topic: [UInt8]
     ) throws -> Scope {
@@ -118,7 +118,7 @@ extension ServingLoop: HTTPService {
     }
 
     /// The digest of an address; nil when the address is malformed.
-    func recipient(_ address: Span<UInt8>, _ tenant: TenantEntry) -> Recipient? {
+    func recipient(_ address: Span<UInt8>, _ tenant: KnownTenant) -> Recipient? {
         do {
             try scratch.read(address)
         } catch { return nil }

@@ -24,6 +24,8 @@ struct PendingWrite {
         case suppression(tenant: TenantID, MarkKey)
         /// POST /v1/consents.
         case consent(covered: Int)
+        /// A run of RESP `SADD`: one reply a command.
+        case resp([RESPOwed])
     }
 
     let answer: Answer
@@ -41,7 +43,8 @@ final class ServingLoop: Turn {
     private var server: HTTPServer?
     private var sweeper: EventLoop.Timer?
     private var messages: [LoopMessage] = []
-    private var pending: [Exchange: PendingWrite] = [:]
+    private var pending: [Caller: PendingWrite] = [:]
+    private var resp: RESPServer?
     private var isDraining = false
     private var lastTurnNanos: UInt64 = 0
     var view: View
@@ -78,7 +81,18 @@ final class ServingLoop: Turn {
             server.close()
             throw error
         }
+        var options = RESPOptions()
+        options.version = Version.number
+        let resp = try RESPServer(loop: loop, service: self, options: options)
+        do {
+            try resp.listen(host: config.listenHost, port: config.respPort, sharePort: true)
+        } catch {
+            server.close()
+            resp.close()
+            throw error
+        }
         self.server = server
+        self.resp = resp
         sweeper = try EventLoop.Timer(on: loop, after: 500, every: 500) { [unowned self] in
             refuseOverdue()
         }
@@ -90,32 +104,35 @@ final class ServingLoop: Turn {
 
     /// Drains the mailbox, serves what is parsed, flushes each connection once.
     func turn(loop: Loop) {
-        guard let server else { return }
+        guard let server, let resp else { return }
         door.mailbox.drain(into: &messages)
-        for message in messages { take(message, server) }
+        for message in messages { take(message, server, resp) }
         server.serveReady()
+        resp.serveReady()
         server.flush()
+        resp.flush()
         view.endTurn()
         publish(server)
-        if isDraining, server.isDrained { finish(server) }
+        if isDraining, server.isDrained, resp.isDrained { finish(server, resp) }
     }
 
-    private func take(_ message: LoopMessage, _ server: HTTPServer) {
+    private func take(_ message: LoopMessage, _ server: HTTPServer, _ resp: RESPServer) {
         switch message {
         case .show(let sequence, let change): view.show(sequence, change)
         case .vouch(let lease):
             view.vouch(lease)
             trim()
         case .catalog(let newer): catalog = newer
-        case .acknowledged(let exchange, let durability, let dots):
-            complete(exchange, server) { answer, started in
+        case .acknowledged(let caller, let durability, let dots):
+            complete(caller) { answer, started in
                 acknowledged(answer, durability, dots, started)
             }
-        case .refused(let exchange, let refusal):
-            complete(exchange, server) { _, _ in .refused(refusal) }
+        case .refused(let caller, let refusal):
+            complete(caller) { _, _ in .refused(refusal) }
         case .drain:
             isDraining = true
             server.drain()
+            resp.drain()
         }
     }
 
@@ -135,11 +152,13 @@ final class ServingLoop: Turn {
         door.metrics.refusedRequests.set(counters.refusedInAll)
     }
 
-    private func finish(_ server: HTTPServer) {
+    private func finish(_ server: HTTPServer, _ resp: RESPServer) {
         server.close()
+        resp.close()
         sweeper?.close()
         door.mailbox.close()
         self.server = nil
+        self.resp = nil
         view.close()
         _ = node.post(.drained(loop: index))
         loop.stop()
@@ -151,19 +170,19 @@ final class ServingLoop: Turn {
         policy: Policy,
         stamp: RequestStamp? = nil,
         isOptOut: Bool = false,
-        exchange: Exchange,
+        caller: Caller,
         pending answer: PendingWrite.Answer
     ) -> Bool {
         let message = WriteMessage(
             loop: index,
-            exchange: exchange,
+            caller: caller,
             drafts: drafts,
             policy: policy,
             stamp: stamp,
             isOptOut: isOptOut
         )
         guard node.post(.write(message)) else { return false }
-        pending[exchange] = PendingWrite(
+        pending[caller] = PendingWrite(
             answer: answer,
             startedNanos: Clock.bootNanoseconds()
         )
@@ -171,17 +190,21 @@ final class ServingLoop: Turn {
     }
 
     private func complete(
-        _ exchange: Exchange,
-        _ server: HTTPServer,
+        _ caller: Caller,
         _ decide: (PendingWrite.Answer, UInt64) -> WriteOutcome
     ) {
-        guard let waiting = pending.removeValue(forKey: exchange) else { return }
+        guard let waiting = pending.removeValue(forKey: caller) else { return }
         let outcome = decide(waiting.answer, waiting.startedNanos)
         if case .refused(let refusal) = outcome {
             door.metrics.refusals[Int(refusal.rawValue)].add()
         }
         // False means that the caller has gone; the write is durable all the same.
-        _ = server.complete(exchange) { answer in outcome.write(waiting.answer, into: &answer) }
+        switch caller.door {
+        case .http:
+            _ = server?.complete(caller.exchange) { outcome.write(waiting.answer, into: &$0) }
+        case .resp:
+            _ = resp?.complete(caller.exchange) { outcome.write(waiting.answer, into: &$0) }
+        }
     }
 
     private func acknowledged(
@@ -202,7 +225,7 @@ final class ServingLoop: Turn {
             )
         case .suppression(let tenant, let key):
             return .durable(durability, text: consentID(tenant: tenant, key, dots.dot(0)))
-        case .consent: return .durable(durability, text: [])
+        case .consent, .resp: return .durable(durability, text: [])
         }
     }
 
@@ -234,13 +257,12 @@ final class ServingLoop: Turn {
 
     /// Callers that the node loop never answered are told to come again.
     private func refuseOverdue() {
-        guard let server else { return }
         let now = Clock.bootNanoseconds()
         let overdue = pending.filter {
             now - $0.value.startedNanos > Limits.answerDeadlineNanos
         }
-        for exchange in overdue.keys {
-            complete(exchange, server) { _, _ in .refused(.notDurable) }
+        for caller in overdue.keys {
+            complete(caller) { _, _ in .refused(.notDurable) }
         }
         if lastTurnNanos > 0 {
             let lag = now - lastTurnNanos

@@ -27,6 +27,7 @@ enum WriteOutcome {
                     json.field("durability", durability.name)
                     json.endObject()
                 }
+            case .resp: break  // never here: RESP has its own writer below
             case .consent(let covered):
                 answer.json { json in
                     json.beginObject()
@@ -39,7 +40,32 @@ enum WriteOutcome {
     }
 }
 
+extension WriteOutcome {
+    /// One reply for each command of the run that waited.
+    func write(_ waiting: PendingWrite.Answer, into replies: inout RESPReplies) {
+        guard case .resp(let owed) = waiting else { return }
+        for reply in owed {
+            switch (self, reply) {
+            case (_, .error(let text)): replies.error(text)
+            case (.durable, .added(let count)): replies.integer(count)
+            case (.refused(let refusal), .added): replies.error(refusal.respError)
+            }
+        }
+    }
+}
+
 extension Refusal {
+    /// The error of RESP; a client library raises it.
+    var respError: StaticString {
+        switch self {
+        case .notDurable: "NOTDURABLE not yet on enough disks; nothing is lost, send it again"
+        case .full: "NOTDURABLE this node's disk is full; ask another node"
+        case .busy: "NOTDURABLE too many writes wait; send it again in a moment"
+        case .failed: "NOTDURABLE this node's disk failed; ask another node"
+        case .otherBody, .unobserved: "ERR the request was refused"
+        }
+    }
+
     /// What went wrong, what is safe to assume, what to do.
     private var detail: String {
         switch self {

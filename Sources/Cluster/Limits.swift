@@ -6,9 +6,9 @@ public enum Limits {
     /// mailbox-provider backends fit; at 30,000 acknowledgments a second it is 0.3 s of work, well
     /// inside the deadline, so a fuller gate could only answer too late.
     public static let waitingWritesCount = 8_192
-    /// Changes that one write may stage: one scope each for a topic, a stream and the tenant, and
-    /// an undo of as many; function effects are bounded below this as well.
-    public static let changesPerWriteCount = 8
+    /// Changes that one write may stage: a run of pipelined RESP `SADD` shares one ticket, and the
+    /// server ends a run at 1,024 words. Functions and undo tokens are bounded to 8 far below.
+    public static let changesPerWriteCount = 1_024
     /// Changes handed to the log and not yet known to be committed.
     public static let pendingChangesCount = 16_384
     /// Voter slots; DESIGN 2 allows 1, 3 or 5.
