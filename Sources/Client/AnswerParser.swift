@@ -124,8 +124,10 @@ final class AnswerParser {
         unsafe settings.on_headers_complete = { parser in
             guard let parser = unsafe parser, let cell = unsafe cellOf(parser) else { return -1 }
             unsafe cell.pointee.isHeadWhole = true
-            unsafe cell.pointee.answer.status = Int(llhttp_get_status_code(parser))
-            return 0
+            let status = Int(unsafe llhttp_get_status_code(parser))
+            unsafe cell.pointee.answer.status = status
+            // llhttp takes `20` for a status; three digits it is (RFC 9110, 15).
+            return (100...999).contains(status) ? 0 : -1
         }
         unsafe settings.on_body = { parser, at, count in
             guard let parser = unsafe parser, let cell = unsafe cellOf(parser),

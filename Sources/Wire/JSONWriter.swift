@@ -27,7 +27,7 @@ public struct JSONWriter: ~Copyable {
     public static let depthLimit = 63
 
     /// Takes the buffer to append to; what it holds already stays in front.
-    public init(appendingTo bytes: consuming [UInt8] = []) { self.bytes = bytes }
+    public init(appendingTo bytes: consuming [UInt8] = []) { self.bytes = consume bytes }
 
     /// Gives the buffer back.
     ///
@@ -206,7 +206,7 @@ extension [UInt8] {
     public mutating func appendJSON(_ body: (inout JSONWriter) -> Void) {
         let taken = self
         self = []
-        var writer = JSONWriter(appendingTo: taken)
+        var writer = JSONWriter(appendingTo: consume taken)
         body(&writer)
         self = writer.finish()
     }
