@@ -97,7 +97,9 @@ extension ServingLoop {
             let verdict = guarded(view.verdict(query, now: asked), query, now: asked)
             verdicts.append((verdict, true))
         }
-        for (verdict, _) in verdicts { door.metrics.count(verdict.decision) }
+        var counts = DecisionCounts()
+        for (verdict, _) in verdicts { counts.add(verdict.decision) }
+        door.metrics.count(counts)
         let staleness = view.lease.stalenessNanos(now: asked.bootNanos)
         answer.json { json in
             json.beginObject()

@@ -110,6 +110,12 @@ enum Limits {
     /// Nanoseconds after which a serving loop stops waiting for the node loop: the gate's deadline
     /// and as much again for a stalled disk.
     static let answerDeadlineNanos = 2 * Cluster.Limits.acknowledgeDeadlineNanos
+    /// Imported changes that may wait for the state at once; then imports pause. Two runs of the
+    /// checkpointer: one is being written while the next gathers. In the log they are 150 MB.
+    static let recentChangesCount = 1_048_576
+    /// Changes in an overlay from which on imported ones go into `recent` instead: a quarter of
+    /// what it holds, so that a small import shows its reasons at once and a large one leaves room.
+    static let overlayImportCount = Suppression.Limits.overlayFullCount / 4
     /// Milliseconds between ticks of the node loop: lease age and deadlines are this coarse. A
     /// tenth of the target staleness of 1 s.
     static let tickMillis: UInt64 = 100

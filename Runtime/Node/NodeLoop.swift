@@ -11,16 +11,6 @@ import Suppression
 import Synchronization
 import Token
 
-/// Who waits for a ticket.
-enum Waiter {
-    /// A request on a serving loop.
-    case serving(loop: Int, Caller)
-    /// A request on the admin listener, with the answer it gets on success.
-    case admin(Exchange, AdminAnswer)
-    /// The node itself, at bootstrap.
-    case bootstrap
-}
-
 final class NodeLoop: Turn {
     let config: Config
     let loop: Loop
@@ -35,6 +25,7 @@ final class NodeLoop: Turn {
     var onFinish: (() -> Void)?
     private let firstRegisters: [Register]
     let log: NodeLog
+    let keeper: MarkKeeper
     private(set) var core: Core
     private(set) var catalog: Catalog
     private(set) var lease = Lease.void
@@ -51,6 +42,8 @@ final class NodeLoop: Turn {
     private var nextTicket: UInt64 = 1
     private var lastPersisted: UInt64
     private var checkpointed: UInt64
+    private var shownThrough: UInt64
+    private(set) var digest: MarkDigest?
     private var catalogOwed: Set<Int> = []
     private var listening: Set<Int> = []
     private var drained: Set<Int> = []
@@ -59,7 +52,8 @@ final class NodeLoop: Turn {
     /// Why the node must end; nil while it is well.
     private(set) var ending: Ending?
 
-    init(_ parts: NodeParts, view: consuming View) {
+    init(_ parts: NodeParts, keeper: MarkKeeper, view: consuming View) {
+        self.keeper = keeper
         config = parts.config
         loop = parts.loop
         store = parts.store
@@ -75,6 +69,8 @@ final class NodeLoop: Turn {
         core = Core(parts.boot)
         lastPersisted = parts.identity.nextLocalSequence - 1
         checkpointed = parts.identity.watermark
+        shownThrough = parts.identity.watermark
+        digest = parts.identity.digest
         self.view = view
     }
 
@@ -97,6 +93,7 @@ final class NodeLoop: Turn {
         signals = try Signals(on: loop, [.terminate, .interrupt]) { [unowned self] _ in
             end(.signal)
         }
+        if let key = catalog.sketchKey { store.adopt(key) }
         if catalog.registers.isEmpty { bootstrap() }
         loop.run()
         loop.close()
@@ -148,11 +145,14 @@ final class NodeLoop: Turn {
             metrics.failed.set(1)
             metrics.writable.set(0)
             step(.failed)
-        case .checkpointed(let through, let marks, let nanoseconds):
+        case .checkpointed(let through, let marks, let digest, let nanoseconds):
             metrics.checkpoint.record(nanoseconds: nanoseconds)
             metrics.marks.set(marks)
             checkpointed = max(checkpointed, through)
+            self.digest = digest
+            keeper.checkpointed(through: through)
             step(.checkpointed(through: through))
+        case .filled: keeper.filled()
         }
         metrics.checkpointLag.set(Int(lastPersisted - min(lastPersisted, checkpointed)))
     }
@@ -244,10 +244,7 @@ final class NodeLoop: Turn {
             if batch.isEmpty { batchFirst = sequence }
             batch.append(change)
             lastPersisted = sequence
-        case .show(let sequence, let change):
-            view.show(sequence, change)
-            for door in doors { door.show(sequence, change) }
-            if case .register(let register) = change.body { adopt(register) }
+        case .show(let sequence, let change): show(sequence, change)
         case .vouch(let lease):
             self.lease = lease
             view.vouch(lease)
@@ -259,6 +256,20 @@ final class NodeLoop: Turn {
             if let waiter = waiters.removeValue(forKey: ticket) { answer(waiter, refusal) }
         case .halt: end(.failed("the disk failed; see the log line above"))
         }
+    }
+
+    /// Memory first: then whoever hears of the change from a loop finds it on every loop.
+    private func show(_ sequence: UInt64, _ change: Change) {
+        keeper.insert(change)
+        shownThrough = sequence
+        if change.isImport, !view.isForImports {
+            do {
+                return try keeper.insertRecent(sequence, change)
+            } catch { log.warning("no memory for an import; its marks go the slow way", error) }
+        }
+        view.show(sequence, change)
+        for door in doors { door.show(sequence, change) }
+        if case .register(let register) = change.body { adopt(register) }
     }
 
     private func acknowledge(_ ticket: Ticket, _ durability: Durability, _ dots: DotRange) {
@@ -288,6 +299,7 @@ final class NodeLoop: Turn {
         var registers = catalog.registers
         registers[register.name] = register
         catalog = Catalog(registers: registers, clusterKey: clusterKey)
+        if let key = catalog.sketchKey { store.adopt(key) }
         for index in doors.indices { postCatalog(to: index) }
     }
 
@@ -316,11 +328,20 @@ final class NodeLoop: Turn {
         step(.ticked)
         do { try view.renew() } catch { log.warning("the state cannot be read", error) }
         for index in catalogOwed { postCatalog(to: index) }
+        if let larger = keeper.grow(shown: shownThrough) {
+            log.notice("the recipient filter grows", ["filter.bytes": "\(larger.bytes)"])
+            store.fill(larger, through: shownThrough)
+        }
+        keeper.reclaim()
+        metrics.filterBytes.set(keeper.bytes)
         let staleness = lease.stalenessNanos(now: now)
         metrics.stalenessMillis.set(Int((staleness ?? 0) / 1_000_000))
         metrics.ready.set(isReady ? 1 : 0)
         if let deadline = drainDeadlineNanos, now >= deadline { finish() }
     }
+
+    /// Whether the directory is what this node left behind; otherwise it is a learner.
+    var isTrusted: Bool { identity.restored == nil && identity.damage.isEmpty }
 
     /// Replay done, listeners bound, keys present, lease valid (DESIGN 10.2).
     var isReady: Bool {
@@ -366,12 +387,4 @@ final class NodeLoop: Turn {
         request(drafts, policy: .strict, waiter: .bootstrap)
         flushBatch()
     }
-}
-
-/// Why a node ends.
-enum Ending: Equatable {
-    /// SIGTERM or SIGINT: exit 0.
-    case signal
-    /// Something broke: exit 70.
-    case failed(String)
 }

@@ -50,6 +50,7 @@ final class ServingLoop: Turn {
     var view: View
     var catalog: Catalog
     var scratch = CanonicalAddress()
+    var prepared = PreparedChecks()
 
     init(
         index: Int,
@@ -59,6 +60,7 @@ final class ServingLoop: Turn {
         node: Mailbox<NodeMessage>,
         nodeMetrics: NodeMetrics,
         reader: consuming ReadTransaction,
+        shared: Published<MarkMemory>.Reader,
         catalog: Catalog
     ) throws {
         self.index = index
@@ -69,7 +71,12 @@ final class ServingLoop: Turn {
         self.nodeMetrics = nodeMetrics
         self.catalog = catalog
         listUnsubscribe = try ListUnsubscribe(publicURL: config.publicURL)
-        view = View(reader: reader, door: door, boundNanos: config.stalenessBoundNanos)
+        view = View(
+            reader: reader,
+            shared: shared,
+            door: door,
+            boundNanos: config.stalenessBoundNanos
+        )
     }
 
     /// Binds the public listener and serves until drained.

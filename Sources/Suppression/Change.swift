@@ -63,6 +63,20 @@ public struct Change: Equatable, Sendable {
         }
     }
 
+    /// Whether this is one row of an import.
+    public var isImport: Bool {
+        if case .suppress(_, let suppression) = body { return suppression.source == .imported }
+        return false
+    }
+
+    /// The key of the mark that this changes; nil for what is no mark.
+    public var markKey: MarkKey? {
+        switch body {
+        case .suppress(let key, _), .consent(let key, _, _): key
+        case .register, .opaque: nil
+        }
+    }
+
     static let version: UInt8 = 1
 
     /// Appends the whole change.
