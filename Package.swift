@@ -104,7 +104,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "SuppressionTests", dependencies: ["Suppression"], swiftSettings: strict),
-        .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
+        .testTarget(
+            name: "WireTests", dependencies: ["Suppression", "Wire"], swiftSettings: strict),
         .testTarget(
             name: "QuellTests",
             dependencies: [
