@@ -41,8 +41,8 @@ enum AdminAnswer: Sendable {
 }
 
 extension NodeLoop: HTTPService {
-    func bodyLimit(head: borrowing RequestHead, bytes: Span<UInt8>) -> Int {
-        Limits.apiBodyBytes
+    func plan(head: borrowing RequestHead, bytes: Span<UInt8>) -> BodyPlan {
+        .whole(limit: Limits.apiBodyBytes)
     }
 
     func serve(

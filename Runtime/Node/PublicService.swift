@@ -29,11 +29,11 @@ struct Refused: Error {
 }
 
 extension ServingLoop: HTTPService {
-    func bodyLimit(head: borrowing RequestHead, bytes: Span<UInt8>) -> Int {
+    func plan(head: borrowing RequestHead, bytes: Span<UInt8>) -> BodyPlan {
         switch Route(bytes.extracting(head.path.range)) {
-        case .optOut: Limits.optOutBodyBytes
-        case .check, .links: Limits.batchBodyBytes
-        default: Limits.apiBodyBytes
+        case .optOut: .whole(limit: Limits.optOutBodyBytes)
+        case .check, .links: .whole(limit: Limits.batchBodyBytes)
+        default: .whole(limit: Limits.apiBodyBytes)
         }
     }
 

@@ -11,7 +11,9 @@ final class Routes: HTTPService {
     var waiting: [Exchange] = []
     var served = 0
 
-    func bodyLimit(head: borrowing RequestHead, bytes: Span<UInt8>) -> Int { 100_000 }
+    func plan(head: borrowing RequestHead, bytes: Span<UInt8>) -> BodyPlan {
+        .whole(limit: 100_000)
+    }
 
     func serve(
         head: borrowing RequestHead,
