@@ -33,6 +33,12 @@ final class MarkMemory: Sendable {
         self.newer = newer
     }
 
+    /// Whether an import that the state may not show yet suppressed this person here.
+    func hasSeenRecently(_ key: MarkKey) -> Bool {
+        (older?.hasSeen(key.person, key.scope) ?? false)
+            || (newer?.hasSeen(key.person, key.scope) ?? false)
+    }
+
     /// Whether an import that the state may not show yet stands against the message.
     ///
     /// A table that overflowed cannot tell, and denies.

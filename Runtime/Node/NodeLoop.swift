@@ -122,6 +122,9 @@ final class NodeLoop: Turn {
     private func take(_ message: NodeMessage) {
         switch message {
         case .write(let write): requested(write)
+        case .checkpoint(let loop, let caller):
+            store.requestCheckpoint()
+            _ = doors[loop].mailbox.post(.checkpointing(caller, through: shownThrough))
         case .listening(let index): listening.insert(index)
         case .drained(let index): drained.insert(index)
         case .broken(_, let why): end(.failed(why))
@@ -162,7 +165,8 @@ final class NodeLoop: Turn {
     private func requested(_ write: WriteMessage) {
         let waiter = Waiter.serving(loop: write.loop, write.caller)
         // Imports and the API stop at half of the overlay, public opt-outs only when it is full.
-        let isShed = write.isOptOut ? view.isFull : view.isHalfFull
+        let isShed =
+            write.isOptOut ? view.isFull : view.isHalfFull || write.isImport && isFullOfImports
         guard !isShed else { return answer(waiter, .busy) }
         var remembered: Cluster.RememberedRequest?
         var covered = false
@@ -183,6 +187,12 @@ final class NodeLoop: Turn {
             remembered: remembered,
             covered: covered
         )
+    }
+
+    /// Whether lists must wait for the checkpointer, or for a larger filter.
+    private var isFullOfImports: Bool {
+        lastPersisted - min(lastPersisted, checkpointed) >= Limits.recentChangesCount
+            || keeper.isNearlyFull
     }
 
     /// Whether a consent has covered what this request wrote the first time.

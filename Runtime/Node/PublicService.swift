@@ -5,6 +5,8 @@
 //     /v1/suppressions    scope suppress               MarkRoutes.swift
 //     /v1/consents        scope consent                MarkRoutes.swift
 //     /v1/links           scope link                   LinkRoute.swift
+//     /v1/import          scope import, streamed       ImportRoute.swift
+//     /v1/export          scope export, streamed       Jobs.swift
 //     /livez /readyz      anybody                      here
 //
 // A handler either answers at once or sends a write to the node loop and answers later.
@@ -33,9 +35,41 @@ extension ServingLoop: HTTPService {
         switch Route(bytes.extracting(head.path.range)) {
         case .optOut: .whole(limit: Limits.optOutBodyBytes)
         case .check, .links: .whole(limit: Limits.batchBodyBytes)
+        case .imports: .streamed
         default: .whole(limit: Limits.apiBodyBytes)
         }
     }
+
+    func begin(
+        head: borrowing RequestHead,
+        bytes: Span<UInt8>,
+        exchange: Exchange,
+        into answer: inout HTTPAnswer
+    ) -> Disposition {
+        do {
+            return try beginImport(Call(head, bytes), exchange, into: &answer)
+        } catch let refused as Refused {
+            answer.problem(refused.status, detail: refused.detail)
+        } catch {
+            answer.unavailable("This node cannot read its state. Ask another node.")
+        }
+        return .answered
+    }
+
+    func receive(_ exchange: Exchange, _ bytes: Span<UInt8>) -> Int {
+        receiveImport(exchange, bytes)
+    }
+
+    func bodyEnded(_ exchange: Exchange) {
+        if let session = imports[exchange] { endImport(session) }
+    }
+
+    func abandoned(_ exchange: Exchange) {
+        imports[exchange] = nil
+        jobs[exchange] = nil
+    }
+
+    func drained(_ exchange: Exchange) { jobs[exchange]?.isWaiting = false }
 
     func serve(
         head: borrowing RequestHead,
@@ -48,10 +82,19 @@ extension ServingLoop: HTTPService {
             switch Route(bytes.extracting(head.path.range)) {
             case .optOut(let token):
                 return optOut(call, token: Array(call.path[token...]), exchange, into: &answer)
-            case .check: return try check(call, into: &answer)
+            case .check: return try check(call, exchange, into: &answer)
             case .suppressions: return try suppressions(call, exchange, into: &answer)
             case .consents: return try consents(call, exchange, into: &answer)
             case .links: return try links(call, into: &answer)
+            case .export: return try export(call, exchange, into: &answer)
+            // Served whole only when it has no body.
+            case .imports:
+                _ = try authorize(call, .bulkImport)
+                if call.method != .post {
+                    answer.methodNotAllowed("POST")
+                } else {
+                    answer.problem(.badRequest, detail: "Send the list as the request's body.")
+                }
             case .live:
                 answer.start(.ok)
                 answer.send("text/plain; charset=utf-8", "alive\n")
@@ -136,7 +179,7 @@ extension ServingLoop: HTTPService {
 /// The paths of the public listener.
 enum Route {
     case optOut(tokenAt: Int)
-    case check, suppressions, consents, links, live, ready, unknown
+    case check, suppressions, consents, links, imports, export, live, ready, unknown
 
     init(_ path: Span<UInt8>) {
         if path.starts(with: "/u/") {
@@ -149,6 +192,10 @@ enum Route {
             self = .consents
         } else if path.equals("/v1/links") {
             self = .links
+        } else if path.equals("/v1/import") {
+            self = .imports
+        } else if path.equals("/v1/export") {
+            self = .export
         } else if path.equals("/livez") {
             self = .live
         } else if path.equals("/readyz") {

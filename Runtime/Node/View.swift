@@ -107,6 +107,23 @@ struct View: ~Copyable {
         try reader.forEachMark(of: person, under: overlay, body)
     }
 
+    /// Walks some marks of a tenant behind a key, as the state has them.
+    mutating func forEachMark(
+        of tenant: TenantID,
+        after last: MarkKey?,
+        limit: Int,
+        _ body: (MarkKey, Mark?) -> Void
+    ) throws(StorageError) {
+        try renew()
+        try reader.forEachMark(of: tenant, after: last, limit: limit, body)
+    }
+
+    /// Whether the snapshot has everything up to here.
+    mutating func shows(_ sequence: UInt64) throws(StorageError) -> Bool {
+        try renew()
+        return reader.watermark >= sequence
+    }
+
     /// The decision alone, from memory where that is enough: what RESP and Postfix ask for.
     ///
     /// - Parameter now: read after the request's last byte, never a loop's cached time.

@@ -74,6 +74,9 @@ extension HTTPConnection {
         settle()
     }
 
+    /// Ends the connection instead.
+    func abort() { stream.close() }
+
     /// Tells a service that waits to send on.
     func tellDrained() {
         guard sending.waits, phase == .waiting, !stream.isClosing, !isQueueFull else { return }

@@ -105,6 +105,10 @@ public final class HTTPServer {
         waiting(exchange)?.send(bytes) ?? false
     }
 
+    /// Ends the connection of a streamed answer that cannot be finished: without its last chunk no
+    /// reader of HTTP/1.1 takes it for whole. The service hears `abandoned`.
+    public func abort(_ exchange: Exchange) { waiting(exchange)?.abort() }
+
     /// Ends a streamed answer.
     public func finish(_ exchange: Exchange) { waiting(exchange)?.finish() }
 

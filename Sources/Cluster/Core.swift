@@ -158,11 +158,12 @@ public struct Core: Sendable {
         nextDotSequence = last + 1
         for (n, draft) in request.drafts.enumerated() {
             lastTime = lastTime.next(wallMillis: now.wallMillis)
+            let time = time(of: draft, now: now)
             let change = Change(
                 dot: dots.dot(n),
-                time: lastTime,
+                time: time,
                 request: request.stamp,
-                body: body(of: draft, dot: dots.dot(n))
+                body: body(of: draft, dot: dots.dot(n), time: time)
             )
             pending.append(Pending(sequence: nextLocalSequence, change: change))
             effects.append(.persist(sequence: nextLocalSequence, change))
@@ -177,16 +178,26 @@ public struct Core: Sendable {
         return dots
     }
 
-    private func body(of draft: Draft, dot: Dot) -> Change.Body {
+    /// When it was minted; for a row of a list when the person opted out there, if that is past.
+    /// Times are for people and never decide, so an old one is harmless.
+    private func time(of draft: Draft, now: Instant) -> HybridTime {
+        guard case .imported(_, let millis) = draft, millis > 0, millis < now.wallMillis
+        else { return lastTime }
+        return HybridTime(raw: millis << 16)
+    }
+
+    private func body(of draft: Draft, dot: Dot, time: HybridTime) -> Change.Body {
         switch draft {
         case .suppress(let key, let source, let expiresSeconds):
             let suppression = SuppressingDot(
                 dot: dot,
-                time: lastTime,
+                time: time,
                 source: source,
                 expiresSeconds: expiresSeconds
             )
             return .suppress(key, suppression)
+        case .imported(let key, _):
+            return .suppress(key, SuppressingDot(dot: dot, time: time, source: .imported))
         case .consent(let key, let covers, let evidence):
             return .consent(key, covers: covers, evidence: evidence)
         case .register(let register): return .register(register)
