@@ -115,6 +115,13 @@ enum Limits {
     /// this is half a minute of a stalled loop; `committed` is cumulative, so a lost one is made
     /// good.
     static let storeReportsCount = 65_536
+    /// Descriptors that we assume where the system does not say: POSIX's usual soft limit.
+    static let descriptorsAtLeast = 1_024
+    /// Descriptors that we ask for at most: Linux's fs.nr_open, above which no process gets more.
+    static let descriptorsAtMost = 1_048_576
+    /// Connections of the admin listener: admins and scrapers are few, and these come out of the
+    /// tenth of the descriptors that public connections leave.
+    static let adminConnectionsCount = 64
     /// Bytes of the stack of a serving loop's thread.
     static let threadStackBytes = 4 * 1_048_576
     /// Bytes of a key file: 64 hex digits or a bearer text, and a line end.

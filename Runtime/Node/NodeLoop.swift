@@ -77,7 +77,9 @@ final class NodeLoop: Turn {
     /// Serves until a signal or a failure ends it.
     func run() throws {
         loop.turn = self
-        let admin = try HTTPServer(loop: loop, service: self)
+        var options = HTTPOptions()
+        options.connections = Limits.adminConnectionsCount
+        let admin = try HTTPServer(loop: loop, service: self, options: options)
         do {
             try admin.listen(host: config.listenHost, port: config.adminPort)
         } catch {

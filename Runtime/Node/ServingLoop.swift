@@ -88,7 +88,13 @@ final class ServingLoop: Turn {
 
     /// Binds the public listener and serves until drained.
     func run() throws {
-        let server = try HTTPServer(loop: loop, service: self)
+        let share = ConnectionShare.each(
+            descriptors: Descriptors.raised(),
+            servers: 2 * config.loops
+        )
+        var httpOptions = HTTPOptions()
+        httpOptions.connections = share
+        let server = try HTTPServer(loop: loop, service: self, options: httpOptions)
         do {
             try server.listen(host: config.listenHost, port: config.httpPort, sharePort: true)
         } catch {
@@ -97,6 +103,7 @@ final class ServingLoop: Turn {
         }
         var options = RESPOptions()
         options.version = Version.number
+        options.connections = share
         let resp = try RESPServer(loop: loop, service: self, options: options)
         do {
             try resp.listen(host: config.listenHost, port: config.respPort, sharePort: true)

@@ -43,8 +43,7 @@ final class HTTPConnection {
     private var dropped = 0
     /// When the current phase is over, in the server's milliseconds.
     private var deadline: UInt64
-    private var stallDeadline = UInt64.max
-    private var queuedBefore = 0
+    private var watch = StallWatch()
 
     init(_ server: HTTPServer, _ place: Place, _ stream: Stream) {
         self.server = server
@@ -269,14 +268,8 @@ final class HTTPConnection {
 
     /// Returns buffers that are empty.
     private func giveBack() {
-        if output.isEmpty, output.capacity > 0 {
-            server.roster.giveBuffer(output)
-            output = []
-        }
-        if input.isEmpty, input.capacity > 0 {
-            server.roster.giveBuffer(input)
-            input = []
-        }
+        server.roster.giveBack(&output)
+        server.roster.giveBack(&input)
     }
 }
 
@@ -289,10 +282,7 @@ extension HTTPConnection: RosterMember {
         server.counters.sentBytes += output.count
         stream.write(output.span)
         output.removeAll(keepingCapacity: true)
-        if stream.queuedBytes > 0, stallDeadline == .max {
-            queuedBefore = stream.queuedBytes
-            stallDeadline = server.after(Limits.stallMilliseconds)
-        }
+        watch.wrote(queued: stream.queuedBytes, limit: server.after(Limits.stallMilliseconds))
         if sending.waits, stream.queuedBytes < Limits.writeQueueBytes { list() }
         if phase == .leaving, !hasShutDown {
             hasShutDown = true
@@ -305,13 +295,8 @@ extension HTTPConnection: RosterMember {
     /// Ends what is over time.
     func sweep() {
         let queued = stream.queuedBytes
-        if queued == 0 {
-            stallDeadline = .max
-        } else if queued < queuedBefore {
-            stallDeadline = server.after(Limits.stallMilliseconds)
-        }
-        queuedBefore = queued
-        if server.now > stallDeadline {
+        let limit = server.after(Limits.stallMilliseconds)
+        if watch.hasStalled(queued: queued, now: server.now, limit: limit) {
             server.counters.stalled += 1
             return stream.close()
         }
@@ -381,7 +366,7 @@ extension HTTPConnection: StreamOwner {
     }
 
     func streamDrained(_ stream: Stream) {
-        stallDeadline = .max
+        watch.drained()
         if phase == .ready || sending.waits { list() }
         if phase == .leaving, hasShutDown { leaveIfDone() }
     }

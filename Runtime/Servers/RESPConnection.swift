@@ -43,8 +43,7 @@ final class RESPConnection {
     private var authDeadline: UInt64
     /// When the first byte of an unfinished command came; nil if there is none.
     private var partialSince: UInt64?
-    private var stallDeadline = UInt64.max
-    private var queuedBefore = 0
+    private var watch = StallWatch()
 
     init(_ server: RESPServer, _ place: Place, session: RESPSession, _ stream: Stream) {
         self.server = server
@@ -101,10 +100,7 @@ final class RESPConnection {
         server.counters.sentBytes += output.count
         stream.write(output.span)
         output.removeAll(keepingCapacity: true)
-        if stream.queuedBytes > 0, stallDeadline == .max {
-            queuedBefore = stream.queuedBytes
-            stallDeadline = server.after(Limits.stallMilliseconds)
-        }
+        watch.wrote(queued: stream.queuedBytes, limit: server.after(Limits.stallMilliseconds))
         if phase == .leaving, !hasShutDown {
             hasShutDown = true
             stream.shutdown()
@@ -116,13 +112,8 @@ final class RESPConnection {
     /// Ends what is over time.
     func sweep() {
         let queued = stream.queuedBytes
-        if queued == 0 {
-            stallDeadline = .max
-        } else if queued < queuedBefore {
-            stallDeadline = server.after(Limits.stallMilliseconds)
-        }
-        queuedBefore = queued
-        if server.now > stallDeadline {
+        let limit = server.after(Limits.stallMilliseconds)
+        if watch.hasStalled(queued: queued, now: server.now, limit: limit) {
             server.counters.stalled += 1
             return stream.close()
         }
@@ -353,14 +344,8 @@ final class RESPConnection {
 
     /// Returns buffers that are empty.
     private func giveBack() {
-        if output.isEmpty, output.capacity > 0 {
-            server.roster.giveBuffer(output)
-            output = []
-        }
-        if input.isEmpty, input.capacity > 0 {
-            server.roster.giveBuffer(input)
-            input = []
-        }
+        server.roster.giveBack(&output)
+        server.roster.giveBack(&input)
     }
 }
 
@@ -394,7 +379,7 @@ extension RESPConnection: StreamOwner {
     }
 
     func streamDrained(_ stream: Stream) {
-        stallDeadline = .max
+        watch.drained()
         if phase == .ready { list() }
         if phase == .leaving, hasShutDown { leaveIfDone() }
         if server.isDraining { drain() }

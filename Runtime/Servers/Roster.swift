@@ -181,12 +181,12 @@ final class Roster<Member: RosterMember> {
     /// An empty buffer.
     func takeBuffer() -> [UInt8] { spare.popLast() ?? [] }
 
-    /// Gives an empty buffer back, if it is worth keeping.
-    func giveBuffer(_ buffer: consuming [UInt8]) {
-        guard spare.count < Limits.spareBuffers, buffer.capacity <= Limits.spareBufferBytes,
-            !isDraining
-        else { return }
-        spare.append(buffer)
+    /// Takes a buffer back once it is empty, and keeps it if it is worth keeping.
+    func giveBack(_ buffer: inout [UInt8]) {
+        guard buffer.isEmpty, buffer.capacity > 0 else { return }
+        let isWorthIt = buffer.capacity <= Limits.spareBufferBytes
+        if isWorthIt, spare.count < Limits.spareBuffers, !isDraining { spare.append(buffer) }
+        buffer = []
     }
 
     private func closeListeners() {
