@@ -3,8 +3,8 @@
 #
 # Asks nothing and may be run at any time: what is installed is left alone, so a second run needs no
 # network and takes a fraction of a second. Without root it prints the one line to run and stops.
-# `Scripts/setup.sh bench` installs, besides, the servers that `make bench` measures us against. None
-# of them is started, now or at the next boot: the harness runs its own, on ports of its own.
+# `Scripts/setup.sh bench` installs, besides, the servers that `make bench` measures us against.
+# None of them is started, now or at the next boot: the harness runs its own, on ports of its own.
 set -euo pipefail
 
 # Libraries that the server links; the versions are Debian 12's (DESIGN section 12).
@@ -32,7 +32,8 @@ bench) wanted+=("${references[@]}") ;;
 esac
 
 missing=()
-installed=" $(dpkg-query -W -f '${Package}=${db:Status-Status} ' 2>/dev/null "${wanted[@]}" || true)"
+installed=" $(dpkg-query -W -f '${Package}=${db:Status-Status} ' "${wanted[@]}" 2>/dev/null ||
+    true)"
 for package in "${wanted[@]}"; do
     [[ $installed == *" $package=installed "* ]] || missing+=("$package")
 done
@@ -41,6 +42,12 @@ if [[ ${#missing[@]} -eq 0 ]]; then
     exit 0
 fi
 
+# What of it runs as a service; we want the programs only.
+services=()
+for service in redis-server nginx postgresql prometheus; do
+    if [[ " ${missing[*]} " == *" $service"[\ -]* ]]; then services+=("$service"); fi
+done
+
 become=()
 if [[ $(id -u) -ne 0 ]]; then
     if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
@@ -48,6 +55,10 @@ if [[ $(id -u) -ne 0 ]]; then
     else
         echo 'setup: root is needed once; run this line, then repeat:' >&2
         echo "apt-get update && apt-get install -y --no-install-recommends ${missing[*]}" >&2
+        if [[ ${#services[@]} -gt 0 ]]; then
+            echo "apt starts services that nobody here needs; end them afterwards with" >&2
+            echo "systemctl disable --now ${services[*]}" >&2
+        fi
         exit 1
     fi
 fi
@@ -55,7 +66,6 @@ fi
 # Debian starts a service as soon as it is installed, unless this file says no; ours says it for the
 # length of the installation only.
 policy=/usr/sbin/policy-rc.d
-services=(redis-server nginx postgresql prometheus)
 log=$(mktemp)
 made_policy=
 clean_up() {
@@ -78,10 +88,9 @@ if ! install </dev/null >"$log" 2>&1; then
     tail -n 20 "$log" >&2
     fail 'apt failed, see above'
 fi
-# Only what was installed just now: a service that was here before is somebody's.
-for service in "${services[@]}"; do
-    if [[ " ${missing[*]} " == *" $service"[\ -]* ]] && command -v systemctl >/dev/null; then
-        "${become[@]}" systemctl --quiet disable "$service.service" >/dev/null 2>&1 || true
-    fi
-done
+# Only what was installed just now: a service that was here before is somebody's. Without systemd
+# there is nothing to disable, and nothing will start it.
+if [[ ${#services[@]} -gt 0 ]] && command -v systemctl >/dev/null; then
+    "${become[@]}" systemctl --quiet disable "${services[@]}" >/dev/null 2>&1 || true
+fi
 echo 'setup: done'
