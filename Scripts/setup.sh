@@ -54,11 +54,10 @@ if [[ $(id -u) -ne 0 ]]; then
         become=(sudo -n)
     else
         echo 'setup: root is needed once; run this line, then repeat:' >&2
-        echo "apt-get update && apt-get install -y --no-install-recommends ${missing[*]}" >&2
-        if [[ ${#services[@]} -gt 0 ]]; then
-            echo "apt starts services that nobody here needs; end them afterwards with" >&2
-            echo "systemctl disable --now ${services[*]}" >&2
-        fi
+        line="apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
+        # Ours to end, since nobody tells that line not to start them.
+        [[ ${#services[@]} -eq 0 ]] || line+=" && systemctl disable --now ${services[*]}"
+        echo "$line" >&2
         exit 1
     fi
 fi
