@@ -266,7 +266,10 @@ private func key(_ text: String) -> PeerKey? { PeerKey(Array(text.utf8).span) }
         rig.until { third.got == "+OK\r\n" }
         rig.clients[3].close()
         rig.until { rig.server.counters.open == 2 }
-        let fourth = try rig.client(auth + part(9) + String(rest) + quit)
+        let before = rig.server.counters.receivedBytes
+        let fourth = try rig.client(auth + part(9))
+        rig.until { rig.server.counters.receivedBytes > before + 9_000 && !fourth.got.isEmpty }
+        fourth.send(String(rest) + quit, on: rig.clients[4])
         rig.until { fourth.hasFinished }
         #expect(fourth.got == "+OK\r\n" + reply + "+OK\r\n", "who is gone keeps nothing")
         #expect(rig.server.counters.refused(.unfinished) == 1)

@@ -19,6 +19,7 @@ final class Routes: HTTPService {
     var cameInTurn = 0
     var mostInTurn = 0
     var drains = 0
+    var offers = 0
     /// How many of so many bytes are taken.
     var take: (Int) -> Int = { $0 }
     var onReceive: (Exchange) -> Void = { _ in }
@@ -45,6 +46,7 @@ final class Routes: HTTPService {
     }
 
     func receive(_ exchange: Exchange, _ bytes: Span<UInt8>) -> Int {
+        offers += 1
         let taken = take(bytes.count)
         for index in 0..<taken { came.append(bytes[index]) }
         cameInTurn += taken
@@ -162,7 +164,7 @@ final class Rig: Turn {
         server = try HTTPServer(loop: loop, service: routes, options: options)
         try server.listen(host: "127.0.0.1", port: 0)
         let loop = loop
-        dog = try Timer(on: loop, after: 10_000) {
+        dog = try Timer(on: loop, after: 10_000, every: 500) {
             Issue.record("the condition never came true")
             loop.stop()
         }
