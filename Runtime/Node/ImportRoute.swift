@@ -1,6 +1,6 @@
 // POST /v1/import: a list of any length, as fast as the log takes it and no faster.
 //
-//     body ──► rows ──► digests ──► parts of 512 drafts ──► node loop
+//     body ──► rows ──► digests ──► parts of 512 people ──► node loop
 //       ▲                               │ at most 8 on their way
 //       └──── resume ◄──── acknowledged ┘
 //
@@ -26,8 +26,10 @@ final class ImportSession {
     let reason: Reason
     var parser: ImportParser
     var batch = ImportBatch()
-    /// The part that is being filled.
-    var drafts: [Draft] = []
+    /// The part that is being filled, by reason.
+    var lists: [Reason: (recipients: [Recipient], millis: [UInt64])] = [:]
+    /// People in it.
+    var staged = 0
     /// Its keys: a second row for one of them says nothing more.
     var keys: Set<MarkKey> = []
     /// Sent and not acknowledged, by part.
@@ -122,7 +124,7 @@ extension ServingLoop {
         var taken = 0
         while taken < bytes.count, session.hasRoom, importRows > 0 {
             let rest = bytes.extracting(taken..<bytes.count)
-            let room = min(Limits.importPartCount - session.drafts.count, importRows)
+            let room = min(Limits.importPartCount - session.staged, importRows)
             taken += session.parser.parse(rest, limit: room, into: &session.batch)
             stage(session)
             if session.parser.isEnded { break }
@@ -158,7 +160,7 @@ extension ServingLoop {
         let text = session.batch.text
         for row in session.batch.rows { stage(row, text.span, tenant, session) }
         session.batch.removeAll()
-        if session.drafts.count >= Limits.importPartCount { sendPart(session) }
+        if session.staged >= Limits.importPartCount { sendPart(session) }
     }
 
     private func stage(
@@ -188,7 +190,9 @@ extension ServingLoop {
             return
         }
         if isSuppressed(key) { session.already += 1 } else { session.accepted += 1 }
-        session.drafts.append(.imported(key, createdMillis: row.createdAtMillis ?? 0))
+        session.lists[reason, default: ([], [])].recipients.append(recipient)
+        session.lists[reason, default: ([], [])].millis.append(row.createdAtMillis ?? 0)
+        session.staged += 1
     }
 
     /// Whether this very key was suppressed before; the marks are read only for people that the
@@ -204,10 +208,22 @@ extension ServingLoop {
     }
 
     private func sendPart(_ session: ImportSession) {
-        guard !session.drafts.isEmpty else { return }
+        guard session.staged > 0 else { return }
         session.lastPart += 1
-        session.inFlight[session.lastPart] = session.drafts
-        session.drafts = []
+        session.inFlight[session.lastPart] = session.lists.map { reason, people in
+            .list(
+                SuppressionList(
+                    tenant: session.tenant,
+                    scope: session.scope,
+                    reason: reason,
+                    source: .imported,
+                    recipients: people.recipients,
+                    millis: people.millis.contains { $0 > 0 } ? people.millis : []
+                )
+            )
+        }
+        session.lists.removeAll(keepingCapacity: true)
+        session.staged = 0
         session.keys.removeAll(keepingCapacity: true)
         offer(session.lastPart, session)
     }
@@ -273,7 +289,8 @@ extension ServingLoop {
                 json.field("invalid", session.invalid)
                 json.key("rejected")
                 json.beginArray()
-                for (line, why) in session.rejected {
+                // Rows that have no address were seen before the addresses were read.
+                for (line, why) in session.rejected.sorted(by: { $0.line < $1.line }) {
                     json.beginObject()
                     json.field("line", line)
                     json.field("why", why)
@@ -288,8 +305,8 @@ extension ServingLoop {
     /// Ends an import before its list; what was acknowledged stays.
     private func stop(_ session: ImportSession, _ why: String) {
         guard imports.removeValue(forKey: session.exchange) != nil else { return }
-        let waiting = session.inFlight.values.reduce(0) { $0 + $1.count }
-        let kept = max(session.accepted + session.already - waiting - session.drafts.count, 0)
+        let waiting = session.inFlight.count * Limits.importPartCount
+        let kept = max(session.accepted + session.already - waiting - session.staged, 0)
         completeHTTP(session.exchange) {
             $0.unavailable(
                 "\(why) At least \(kept) rows are stored. Importing the list again is harmless."

@@ -75,14 +75,16 @@ final class MarkKeeper {
 
     /// Makes a committed change known, before any loop hears of it.
     func insert(_ change: Change) {
-        guard let entry = change.filterEntry else { return }
-        memory.filter.insert(entry.key, asks: entry.asks)
-        successor?.insert(entry.key, asks: entry.asks)
+        let asks = change.asksMarks
+        for n in 0..<change.markCount {
+            let key = change.markKey(n)
+            memory.filter.insert(key, asks: asks)
+            successor?.insert(key, asks: asks)
+        }
     }
 
     /// Makes a change known that no overlay will show.
     func insertRecent(_ sequence: UInt64, _ change: Change) throws(StorageError) {
-        guard let entry = change.filterEntry else { return }
         if memory.newer == nil {
             let lines = Limits.recentChangesCount / RecipientFilter.slotsPerLine * 3
             publish(
@@ -93,7 +95,7 @@ final class MarkKeeper {
                 )
             )
         }
-        memory.newer?.insert(entry.key, asks: false)
+        for n in 0..<change.markCount { memory.newer?.insert(change.markKey(n), asks: false) }
         newerThrough = sequence
     }
 
@@ -139,5 +141,26 @@ final class MarkKeeper {
     private func publish(_ next: MarkMemory) {
         memory = next
         published.publish(next)
+    }
+}
+
+/// Imported marks that the log has and the state does not show yet.
+struct ImportBacklog {
+    private var waiting = 0
+    private var changes: [(sequence: UInt64, count: Int)] = []
+
+    /// Whether lists must wait for the checkpointer.
+    var isFull: Bool { waiting >= Limits.recentChangesCount }
+
+    mutating func persist(_ sequence: UInt64, _ change: Change) {
+        guard change.isImport else { return }
+        waiting += change.markCount
+        changes.append((sequence, change.markCount))
+    }
+
+    mutating func checkpointed(through sequence: UInt64) {
+        let shown = changes.prefix { $0.sequence <= sequence }
+        waiting -= shown.reduce(0) { $0 + $1.count }
+        changes.removeFirst(shown.count)
     }
 }

@@ -23,7 +23,7 @@ final class NodeLoop: Turn {
     let identity: Opened
     /// Closes what the start-up opened on this loop.
     var onFinish: (() -> Void)?
-    private let firstRegisters: [Register]
+    let firstRegisters: [Register]
     let log: NodeLog
     let keeper: MarkKeeper
     private(set) var core: Core
@@ -43,6 +43,7 @@ final class NodeLoop: Turn {
     private var lastPersisted: UInt64
     private var checkpointed: UInt64
     private var shownThrough: UInt64
+    private var backlog = ImportBacklog()
     private(set) var digest: MarkDigest?
     private var catalogOwed: Set<Int> = []
     private var listening: Set<Int> = []
@@ -156,6 +157,7 @@ final class NodeLoop: Turn {
             checkpointed = max(checkpointed, through)
             self.digest = digest
             keeper.checkpointed(through: through)
+            backlog.checkpointed(through: through)
             step(.checkpointed(through: through))
         case .filled: keeper.filled()
         }
@@ -192,10 +194,7 @@ final class NodeLoop: Turn {
     }
 
     /// Whether lists must wait for the checkpointer, or for a larger filter.
-    private var isFullOfImports: Bool {
-        lastPersisted - min(lastPersisted, checkpointed) >= Limits.recentChangesCount
-            || keeper.isNearlyFull
-    }
+    private var isFullOfImports: Bool { backlog.isFull || keeper.isNearlyFull }
 
     /// Whether a consent has covered what this request wrote the first time.
     private func isCovered(_ drafts: [Draft], _ dots: DotRange) throws(StorageError) -> Bool {
@@ -256,6 +255,7 @@ final class NodeLoop: Turn {
             if batch.isEmpty { batchFirst = sequence }
             batch.append(change)
             lastPersisted = sequence
+            backlog.persist(sequence, change)
         case .show(let sequence, let change): show(sequence, change)
         case .vouch(let lease):
             self.lease = lease
@@ -297,7 +297,7 @@ final class NodeLoop: Turn {
         }
     }
 
-    private func flushBatch() {
+    func flushBatch() {
         guard !batch.isEmpty else { return }
         let last = batchFirst + UInt64(batch.count) - 1
         let isTaken = store.append(LogBatch(firstSequence: batchFirst, changes: batch))
@@ -389,14 +389,5 @@ final class NodeLoop: Turn {
         view.close()
         onFinish?()
         loop.stop()
-    }
-
-    // MARK: bootstrap
-
-    /// Mints the cluster's secret, its admin and voters generation 1, in one log transaction.
-    private func bootstrap() {
-        let drafts = firstRegisters.map { Draft.register($0) }
-        request(drafts, policy: .strict, waiter: .bootstrap)
-        flushBatch()
     }
 }

@@ -229,6 +229,7 @@ extension ServingLoop {
     ) -> Disposition {
         prepared.begin()
         var drafts: [Draft] = []
+        var staged = 0
         var fresh: Set<MarkKey> = []
         var owed: [RESPOwed] = []
         for command in batch.commands {
@@ -242,11 +243,12 @@ extension ServingLoop {
                     throw Refused(.forbidden, "NOPERM this key lacks the scope suppress")
                 }
                 let keys = try marks(words, bytes, tenant)
-                guard drafts.count + keys.count <= Cluster.Limits.changesPerWriteCount else {
+                guard staged + keys.count <= Cluster.Limits.changesPerWriteCount else {
                     throw Refused(.badRequest, "ERR at most 1,024 members at once; send fewer")
                 }
                 owed.append(.added(try added(keys, &fresh)))
-                drafts += keys.map { Draft.suppress($0, source: .resp, expiresSeconds: 0) }
+                staged += keys.count
+                drafts.append(draft(keys))
             } catch let refused as Refused {
                 owed.append(.error(refused.detail))
             } catch { owed.append(.error("ERR this node cannot read its state")) }
@@ -260,6 +262,20 @@ extension ServingLoop {
         if send(drafts, policy: .strict, caller: caller, pending: waiting) { return .later }
         WriteOutcome.refused(.busy).write(waiting, into: &replies)
         return .answered
+    }
+
+    /// One write for all members; a list where that is smaller.
+    private func draft(_ keys: [MarkKey]) -> Draft {
+        if keys.count == 1 { return .suppress(keys[0], source: .resp, expiresSeconds: 0) }
+        return .list(
+            SuppressionList(
+                tenant: keys[0].person.tenant,
+                scope: keys[0].scope,
+                reason: keys[0].reason,
+                source: .resp,
+                recipients: keys.map(\.person.recipient)
+            )
+        )
     }
 
     /// The keys that one SADD names; all of them or an error.

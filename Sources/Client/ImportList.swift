@@ -1,8 +1,8 @@
 // A list cut into pieces that a node takes one by one.
 //
-//     file ──► rows (ImportParser) ──► piece: a small CSV of 10,000 rows ──► POST /v1/import
-//                    └──► rejected here, by line               └──► rejected there: line k of the
-//                                                                   piece is line lines[k] of the file
+//     file ──► rows ──► piece: a small CSV of 10,000 rows ──► POST /v1/import
+//               └──► rejected here, by line            └──► rejected there: line k of the
+//                                                           piece is line lines[k] of the file
 //
 // Each piece stands by itself, so an import that is cut off goes on with the first piece that was
 // not acknowledged; the node counts what it has already, so nothing is wrong if one is sent twice.

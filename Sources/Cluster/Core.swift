@@ -158,12 +158,11 @@ public struct Core: Sendable {
         nextDotSequence = last + 1
         for (n, draft) in request.drafts.enumerated() {
             lastTime = lastTime.next(wallMillis: now.wallMillis)
-            let time = time(of: draft, now: now)
             let change = Change(
                 dot: dots.dot(n),
-                time: time,
+                time: lastTime,
                 request: request.stamp,
-                body: body(of: draft, dot: dots.dot(n), time: time)
+                body: body(of: draft, dot: dots.dot(n))
             )
             pending.append(Pending(sequence: nextLocalSequence, change: change))
             effects.append(.persist(sequence: nextLocalSequence, change))
@@ -178,26 +177,17 @@ public struct Core: Sendable {
         return dots
     }
 
-    /// When it was minted; for a row of a list when the person opted out there, if that is past.
-    /// Times are for people and never decide, so an old one is harmless.
-    private func time(of draft: Draft, now: Instant) -> HybridTime {
-        guard case .imported(_, let millis) = draft, millis > 0, millis < now.wallMillis
-        else { return lastTime }
-        return HybridTime(raw: millis << 16)
-    }
-
-    private func body(of draft: Draft, dot: Dot, time: HybridTime) -> Change.Body {
+    private func body(of draft: Draft, dot: Dot) -> Change.Body {
         switch draft {
         case .suppress(let key, let source, let expiresSeconds):
             let suppression = SuppressingDot(
                 dot: dot,
-                time: time,
+                time: lastTime,
                 source: source,
                 expiresSeconds: expiresSeconds
             )
             return .suppress(key, suppression)
-        case .imported(let key, _):
-            return .suppress(key, SuppressingDot(dot: dot, time: time, source: .imported))
+        case .list(let list): return .list(list)
         case .consent(let key, let covers, let evidence):
             return .consent(key, covers: covers, evidence: evidence)
         case .register(let register): return .register(register)

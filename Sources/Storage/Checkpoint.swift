@@ -19,7 +19,9 @@ struct Checkpoint {
     /// Where the change of a key lies in what is merged.
     private struct Place {
         let key: MarkKey
-        let at: Int
+        let at: Int32
+        /// Which of the change's marks.
+        let nth: Int32
     }
 
     private let environment: Environment
@@ -79,15 +81,19 @@ struct Checkpoint {
     ) throws(StorageError) -> Bool {
         precondition(through >= watermark, "the watermark only rises")
         var order: [Place] = []
+        order.reserveCapacity(changes.reduce(0) { $0 + $1.change.markCount })
         for at in changes.indices {
-            if let key = changes[at].change.markKey { order.append(Place(key: key, at: at)) }
+            for nth in 0..<changes[at].change.markCount {
+                let key = changes[at].change.markKey(nth)
+                order.append(Place(key: key, at: Int32(at), nth: Int32(nth)))
+            }
         }
-        order.sort { ($0.key, $0.at) < ($1.key, $1.at) }
-        if changes.count > Limits.checkpointChangesCount {
+        order.sort { $0.key < $1.key }
+        let isRun = max(changes.count, order.count) > Limits.checkpointChangesCount
+        if isRun {
             guard try mergeRun(changes, order, stops) else { return false }
-            order = []
         }
-        try finish(changes, order, through: through, lost: lost)
+        try finish(changes, isRun ? nil : order, through: through, lost: lost)
         return true
     }
 
@@ -129,10 +135,11 @@ struct Checkpoint {
         return true
     }
 
-    /// The transaction that raises the watermark, with the marks of a small batch.
+    /// The transaction that raises the watermark, with the marks of a small batch; nil when a run
+    /// has merged them.
     private mutating func finish(
         _ changes: ArraySlice<LoggedChange>,
-        _ order: [Place],
+        _ order: [Place]?,
         through: UInt64,
         lost: Int
     ) throws(StorageError) {
@@ -140,7 +147,7 @@ struct Checkpoint {
         var damage = self.damage
         var digest = self.digest
         let transaction = try WriteTransaction(environment)
-        if changes.count <= Limits.checkpointChangesCount {
+        if let order {
             try mergeMarks(changes, order[...], transaction, &damage, &digest)
             try mergeIndex(changes, transaction)
             try write(digest, transaction)
@@ -206,7 +213,7 @@ struct Checkpoint {
             let key = order[at].key
             var mark = Mark()
             while at < order.endIndex, order[at].key == key {
-                if let next = changes[order[at].at].change.mark { mark.merge(next.mark) }
+                mark.merge(changes[Int(order[at].at)].change.mark(Int(order[at].nth)))
                 at += 1
             }
             var encoded: [UInt8] = []

@@ -233,9 +233,16 @@ struct Checkpointer {
 
     private mutating func mergeAll(_ changes: ArraySlice<LoggedChange>) throws(StorageError) {
         // Reading the log may have overtaken what was handed over.
-        let rest = changes.drop { $0.sequence <= checkpoint.watermark }
-        guard let last = rest.last, !handover.isPastDeadline else { return }
-        try merge(rest, through: last.sequence)
+        var rest = changes.drop { $0.sequence <= checkpoint.watermark }
+        while !rest.isEmpty, !handover.isPastDeadline {
+            var marks = 0
+            let run = rest.prefix { entry in
+                defer { marks += entry.change.markCount }
+                return marks < Limits.runChangesCount
+            }
+            rest = rest.dropFirst(run.count)
+            try merge(run, through: run[run.endIndex - 1].sequence)
+        }
     }
 
     /// Reads the log, a run at a time, until nothing is left that was not handed over.
@@ -245,9 +252,13 @@ struct Checkpointer {
             var page = try LogPage.read(log, after: checkpoint.watermark)
             var lost = page.lostCount
             run.append(contentsOf: page.changes)
-            while !page.isLast, run.count < Limits.runChangesCount, !handover.isPastDeadline {
+            var marks = page.marksCount
+            while !page.isLast, max(run.count, marks) < Limits.runChangesCount,
+                !handover.isPastDeadline
+            {
                 page = try LogPage.read(log, after: page.through)
                 lost += page.lostCount
+                marks += page.marksCount
                 run.append(contentsOf: page.changes)
             }
             guard !handover.isPastDeadline else { return }

@@ -287,14 +287,13 @@ enum Fingerprint {
 }
 
 extension Change {
-    /// The key of the mark that this changes, and whether the mark alone cannot say deny for ever;
-    /// nil for what is no mark.
-    public var filterEntry: (key: MarkKey, asks: Bool)? {
+    /// Whether the marks that this changes cannot say deny for ever by themselves.
+    public var asksMarks: Bool {
         switch body {
-        case .suppress(let key, let suppression):
-            (key, suppression.kind == SuppressingDot.currentKind && suppression.expiresSeconds > 0)
-        case .consent(let key, _, _): (key, true)
-        case .register, .opaque: nil
+        case .suppress(_, let suppression):
+            suppression.kind == SuppressingDot.currentKind && suppression.expiresSeconds > 0
+        case .consent: true
+        case .list, .register, .opaque: false
         }
     }
 }

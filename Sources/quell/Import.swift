@@ -36,7 +36,7 @@ struct Import: ParsableCommand {
 
     func run() throws {
         let doors = try target.publicDoors()
-        let journal = ImportJournal(
+        var journal = ImportJournal(
             file: file,
             scope: [doors.tenant ?? "", scope.stream, scope.topic, reason]
         )
@@ -45,7 +45,7 @@ struct Import: ParsableCommand {
         if progress.rows > 0 { note("going on behind row \(progress.rows)") }
         let meter = Meter(totalBytes: journal.fileBytes, isShown: isatty(2) == 1 && !json)
         do {
-            try send(doors, journal, &progress, meter)
+            try send(doors, &journal, &progress, meter)
         } catch let fault as ListFault {
             meter.clear()
             throw Failure(.rejectedRows, fault.description)
@@ -62,7 +62,7 @@ struct Import: ParsableCommand {
 
     private func send(
         _ doors: Target.Doors,
-        _ journal: ImportJournal,
+        _ journal: inout ImportJournal,
         _ progress: inout ImportProgress,
         _ meter: Meter
     ) throws {
@@ -162,6 +162,7 @@ struct ImportJournal {
     private let path: String
     private let modified: Double
     private let scope: [String]
+    private var isBroken = false
 
     /// - Parameter scope: what the same command means; another one begins anew.
     init(file: String, scope: [String]) {
@@ -192,13 +193,14 @@ struct ImportJournal {
         }
     }
 
-    func write(_ progress: ImportProgress) {
-        guard fileBytes > 0 else { return }
+    mutating func write(_ progress: ImportProgress) {
+        guard fileBytes > 0, !isBroken else { return }
         let record = Record(bytes: fileBytes, modified: modified, scope: scope, progress: progress)
         do {
             try JSONEncoder().encode(record).write(to: URL(fileURLWithPath: path), options: .atomic)
         } catch {
-            // A folder that cannot be written to: the import works, it just cannot be resumed.
+            isBroken = true
+            note("\(path): cannot be written; the import goes on, but cannot be resumed")
         }
     }
 

@@ -255,6 +255,53 @@ private let scopes = [
         #expect(checkpoint.watermark == UInt64(logged.count))
     }
 
+    @Test("a list leaves the marks that its people one by one would, on disk and in an overlay")
+    func lists() throws {
+        let people = (1...3_000).map { person($0).recipient }
+        let scope = key(1).scope
+        var changes: [Change] = []
+        for (at, start) in stride(from: 0, to: 3_000, by: 1_000).enumerated() {
+            let list = SuppressionList(
+                tenant: TenantID(raw: 7),
+                scope: scope,
+                reason: .unsubscribe,
+                source: .imported,
+                recipients: Array(people[start..<(start + 1_000)])
+            )
+            let own = dot(UInt64(at) + 1)
+            changes.append(Change(dot: own, time: HybridTime(raw: 1), body: .list(list)))
+        }
+        let scratch = try Scratch()
+        let recorder = Recorder()
+        let opened = try open(scratch, recorder)
+        opened.store.adopt(sketchKey)
+        var overlay = Overlay()
+        for (at, change) in changes.enumerated() {
+            let isTaken = overlay.insert(UInt64(at) + 1, change)
+            #expect(isTaken)
+        }
+        #expect(overlay.count == 3_000)
+        #expect(overlay.mark(key(2_999)) == changes[2].mark(998))
+        try store(changes, opened, recorder)
+        overlay.drop(through: 2)
+        #expect(overlay.count == 1_000 && overlay.mark(key(1)) == nil)
+        do {
+            var reader = try opened.store.reader()
+            try reader.renew()
+            #expect(try reader.marksCount() == 3_000)
+            #expect(try reader.mark(key(2_999)) == .present(changes[2].mark(998)))
+            guard case .list(let found)? = try reader.target(of: dot(2)) else {
+                Issue.record("the index does not lead back to the list")
+                return
+            }
+            #expect(found.recipients == Array(people[1_000..<2_000]))
+        }
+        _ = opened.store.close(deadlineMillis: 10_000)
+        let again = try open(scratch)
+        #expect(again.damage.isEmpty && again.marksCount == 3_000)
+        _ = again.store.close(deadlineMillis: 0)
+    }
+
     @Test("a larger filter gets every mark, page by page, while others are written")
     func fill() throws {
         let scratch = try Scratch()
