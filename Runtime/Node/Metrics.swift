@@ -74,6 +74,7 @@ public final class NodeMetrics: Sendable {
     let ready = Gauge()
     /// 1 while a commit works here, whatever the lease says.
     let writable = Gauge()
+    /// -1 without a proof.
     let stalenessMillis = Gauge()
 
     init() {}
@@ -136,7 +137,9 @@ extension MetricsPage {
             page.sample(.decisions, labels: "decision=\"\(decision.name)\"", "\(total)")
         }
         page.head(.leaseStaleness, "gauge")
-        page.sample(.leaseStaleness, "\(Double(node.stalenessMillis.now) / 1_000)")
+        // Prometheus compares NaN with nothing, so "no proof" is not mistaken for "just proved".
+        let millis = node.stalenessMillis.now
+        page.sample(.leaseStaleness, millis < 0 ? "NaN" : "\(Double(millis) / 1_000)")
         page.histogram(.logCommit, [node.logCommit])
         page.sum(.logRecords, "counter", [node.logRecords.total])
         page.histogram(.checkpoint, [node.checkpoint])

@@ -347,7 +347,7 @@ final class NodeLoop: Turn {
         keeper.reclaim()
         metrics.filterBytes.set(keeper.bytes)
         let staleness = lease.stalenessNanos(now: now)
-        metrics.stalenessMillis.set(Int((staleness ?? 0) / 1_000_000))
+        metrics.stalenessMillis.set(staleness.map { Int($0 / 1_000_000) } ?? -1)
         metrics.ready.set(isReady ? 1 : 0)
         if let deadline = drainDeadlineNanos, now >= deadline { finish() }
     }

@@ -136,18 +136,8 @@ extension ServingLoop: HTTPService {
         _ tenant: KnownTenant,
         stream: [UInt8],
         topic: [UInt8]
-    ) throws -> (scope: Scope, streamClass: StreamClass) {
-        let star = [UInt8(ascii: "*")]
-        guard let entry = tenant.streams.find(stream.span), !entry.isDeleted else {
-            throw Refused(.notFound, "Unknown stream; `quell stream list` shows them.")
-        }
-        if topic == star || topic.isEmpty {
-            return (Scope(stream: entry.id, topic: .any), entry.streamClass)
-        }
-        guard let found = entry.topics.find(topic.span), !found.isDeleted else {
-            throw Refused(.notFound, "Unknown topic of this stream; `quell topic list` shows them.")
-        }
-        return (Scope(stream: entry.id, topic: found.id), entry.streamClass)
+    ) throws(Refused) -> (scope: Scope, streamClass: StreamClass) {
+        try tenant.place(stream: stream.span, topic: topic.span)
     }
 
     /// Like `resolve`, where `*` as the stream means the whole tenant.
@@ -217,5 +207,24 @@ extension Span<UInt8> {
 
     func equals(_ word: StaticString) -> Bool {
         count == word.utf8CodeUnitCount && starts(with: word)
+    }
+}
+
+extension KnownTenant {
+    /// Finds stream and topic by name; `*` and an empty topic mean all.
+    func place(
+        stream: Span<UInt8>,
+        topic: Span<UInt8>
+    ) throws(Refused) -> (scope: Scope, streamClass: StreamClass) {
+        guard let entry = streams.find(stream), !entry.isDeleted else {
+            throw Refused(.notFound, "Unknown stream; `quell stream list` shows them.")
+        }
+        if topic.isEmpty || topic.equals("*") {
+            return (Scope(stream: entry.id, topic: .any), entry.streamClass)
+        }
+        guard let found = entry.topics.find(topic), !found.isDeleted else {
+            throw Refused(.notFound, "Unknown topic of this stream; `quell topic list` shows them.")
+        }
+        return (Scope(stream: entry.id, topic: found.id), entry.streamClass)
     }
 }

@@ -278,6 +278,9 @@ final class ServingLoop: Turn {
         }
     }
 
+    /// Counts an invalid token against its sender; false when that is over the limit.
+    func withinBudget(_ exchange: Exchange) -> Bool { server?.spend(exchange) ?? true }
+
     func resume(_ exchange: Exchange) { server?.resume(exchange) }
 
     private func acknowledged(

@@ -136,6 +136,28 @@ struct View: ~Copyable {
         }
     }
 
+    /// Decides a run; nil, a malformed address, is denied.
+    mutating func decide(
+        _ queries: [Query?],
+        now: Instant,
+        into decisions: inout [Decision]
+    ) {
+        decisions.removeAll(keepingCapacity: true)
+        let memory = memory()
+        let known: Decision = mayAllow(now) ? .allow : .unknown
+        for query in queries {
+            guard let query else {
+                decisions.append(.deny)
+                continue
+            }
+            switch memory.filter.probe(query) {
+            case .denied: decisions.append(.deny)
+            case .absent: decisions.append(known)
+            case .ask: decisions.append(asked(query, memory, now: now).decision)
+            }
+        }
+    }
+
     /// The decision with reason and time, fail-closed: `allow` needs a lease within the bound and a
     /// complete view.
     ///

@@ -6,6 +6,7 @@
 // start. Changes gather for a moment first, because its commits and the log writer's share one
 // disk.
 
+internal import CLMDB
 internal import Suppression
 internal import Synchronization
 
@@ -279,6 +280,8 @@ struct Checkpointer {
             handover.isPastDeadline
         }
         if isDone { try report(since: began) }
+        // What a run borrowed goes back to the system; glibc would keep it for the next one.
+        if changes.count > Limits.checkpointEagerCount { malloc_trim(0) }
     }
 
     /// Reads some marks into the filter that is being filled; false when there is none to fill, or

@@ -23,9 +23,10 @@ extension Limits {
     /// Changes that the checkpointer gathers from the log for one run when it is behind (DESIGN 5:
     /// at least 500 k): among 10 M marks a run of 2,048 writes a page a mark, this one half a page.
     static let runChangesCount = 524_288
-    /// Marks or index entries of a run in one transaction: if no two share a page, 32,768 leaves
-    /// with splits and branches stay below LMDB's 131,071 dirty pages.
-    static let runSliceCount = 32_768
+    /// Marks or index entries of a run in one transaction. LMDB keeps the memory of all pages that
+    /// one transaction ever dirtied: if no two marks share a page, 8,192 leaves are 32 MB, and 64
+    /// commits a run cost less than its writing.
+    static let runSliceCount = 8_192
     /// Changes that make the checkpointer start without waiting out its linger.
     public static let checkpointEagerCount = 512
     /// Milliseconds for which the checkpointer lets changes gather: it shares the disk with the log
