@@ -94,7 +94,7 @@ final class MarkKeeper {
             )
         }
         memory.newer?.insert(entry.key, asks: false)
-        newerThrough = sequence
+        newerThrough = max(newerThrough, sequence)
     }
 
     /// The state shows everything up to here.

@@ -294,7 +294,14 @@ extension Change {
         case .suppress(let key, let suppression):
             (key, suppression.kind == SuppressingDot.currentKind && suppression.expiresSeconds > 0)
         case .consent(let key, _, _): (key, true)
-        case .register, .opaque: nil
+        case .merged(let merged):
+            merged.mark.map { key, mark in
+                let isPlain = mark.suppressions.allSatisfy {
+                    $0.kind == SuppressingDot.currentKind && $0.expiresSeconds == 0
+                }
+                return (key, !isPlain || !mark.covered.isEmpty)
+            }
+        case .register, .holds, .opaque: nil
         }
     }
 }

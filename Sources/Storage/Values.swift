@@ -15,11 +15,18 @@ public enum DotTarget: Equatable, Sendable {
 }
 
 extension DotTarget {
-    init(of change: Change) {
+    /// Where a change goes; nil for a held set, which goes nowhere but into `held`.
+    init?(of change: Change) {
         switch change.body {
         case .suppress(let key, _): self = .mark(key)
         case .consent(let key, _, _): self = .mark(key)
         case .register(let register): self = .register(name: register.name)
+        case .merged(let merged):
+            switch merged.content {
+            case .mark(let key, _): self = .mark(key)
+            case .register(let register): self = .register(name: register.name)
+            }
+        case .holds: return nil
         case .opaque:
             var bytes: [UInt8] = []
             change.encode(into: &bytes)

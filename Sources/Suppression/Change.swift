@@ -4,7 +4,12 @@
 //     kind 1 suppress   mark key 33 B | source u8 | evidence u64 | expires u64
 //     kind 2 consent    mark key 33 B | count u16 | dots 24 B each | evidence field
 //     kind 3 register   as in Register.swift
+//     kind 4 merged     form u8 | mark key 33 B, mark; or register | count u16 | dots 24 B each
+//     kind 5 holds      a held set, as in HeldSet.swift
 //     other             a newer version's: kept as bytes and forwarded
+//
+// Kinds 4 and 5 are a node's notes to itself about what a pull brought: they lie in its own log,
+// have no dot (all zeros) and never travel.
 //
 // A change is what is made durable; a mark is what all changes of a key add up to. `mark` below is
 // the only place where the one becomes the other.
@@ -33,6 +38,10 @@ public struct Change: Equatable, Sendable {
         case consent(MarkKey, covers: [Dot], evidence: [UInt8])
         /// Set a register.
         case register(Register)
+        /// A mark or a register as a peer had it; only in the log of the node that pulled it.
+        case merged(Merged)
+        /// All of these writes are held; only in the log of the node that pulled them.
+        case holds(HeldSet)
         /// A kind of a newer version, as its bytes.
         case opaque(kind: UInt8, [UInt8])
     }
@@ -54,26 +63,78 @@ public struct Change: Equatable, Sendable {
         self.body = body
     }
 
+    /// A node's note to itself: no dot, no time.
+    public static func note(_ body: Body) -> Change {
+        let note = Change(dot: .none, time: HybridTime(raw: 0), body: body)
+        precondition(note.isNote, "a write of its own has a dot")
+        return note
+    }
+
+    /// Whether this is a node's note to itself rather than a write.
+    public var isNote: Bool {
+        switch body {
+        case .merged, .holds: true
+        case .suppress, .consent, .register, .opaque: false
+        }
+    }
+
+    /// Whether a check may obey it before any log has it: it can only deny, so if it is lost with a
+    /// crash nobody was allowed because of it. Consents and settings wait for the commit.
+    public var onlyDenies: Bool {
+        switch body {
+        case .suppress: true
+        case .merged(let merged): merged.mark.map { $0.mark.covered.isEmpty } ?? false
+        case .consent, .register, .holds, .opaque: false
+        }
+    }
+
     /// What this change adds to a mark, and to which; nil for a register or an unknown kind.
     public var mark: (key: MarkKey, mark: Mark)? {
         switch body {
         case .suppress(let key, let suppression): (key, Mark(suppression))
         case .consent(let key, let dots, _): (key, Mark(covering: dots))
-        case .register, .opaque: nil
+        case .merged(let merged): merged.mark
+        case .register, .holds, .opaque: nil
         }
     }
 
-    /// Whether this is one row of an import.
+    /// Whether this is one row of an import, or a mark that only imports made.
     public var isImport: Bool {
-        if case .suppress(_, let suppression) = body { return suppression.source == .imported }
-        return false
+        switch body {
+        case .suppress(_, let suppression): suppression.source == .imported
+        case .merged(let merged): merged.isOfImports
+        case .consent, .register, .holds, .opaque: false
+        }
     }
 
     /// The key of the mark that this changes; nil for what is no mark.
     public var markKey: MarkKey? {
         switch body {
         case .suppress(let key, _), .consent(let key, _, _): key
-        case .register, .opaque: nil
+        case .merged(let merged): merged.mark?.key
+        case .register, .holds, .opaque: nil
+        }
+    }
+
+    /// The register that this sets; nil for what is none.
+    public var register: Register? {
+        switch body {
+        case .register(let register): register
+        case .merged(let merged): merged.register
+        case .suppress, .consent, .holds, .opaque: nil
+        }
+    }
+
+    /// Bytes on disk or wire, near enough to bound a commit or a frame.
+    public var approximateBytes: Int {
+        switch body {
+        case .suppress: 128
+        case .consent(_, let dots, let evidence):
+            128 + dots.count * Dot.encodedBytes + evidence.count
+        case .register(let register): 256 + register.value.count + register.name.count
+        case .merged(let merged): merged.approximateBytes
+        case .holds(let set): 64 + set.entries.count * 20 + set.intervalCount * 16
+        case .opaque(_, let bytes): 128 + bytes.count
         }
     }
 
@@ -105,6 +166,8 @@ public struct Change: Equatable, Sendable {
             for dot in dots { dot.encode(into: &out) }
             out.append(field: evidence)
         case .register(let register): register.encode(into: &out)
+        case .merged(let merged): merged.encode(into: &out)
+        case .holds(let set): set.encode(into: &out)
         case .opaque(_, let bytes): out.append(contentsOf: bytes)
         }
     }
@@ -114,6 +177,8 @@ public struct Change: Equatable, Sendable {
         case .suppress: 1
         case .consent: 2
         case .register: 3
+        case .merged: 4
+        case .holds: 5
         case .opaque(let kind, _): kind
         }
     }
@@ -134,6 +199,7 @@ public struct Change: Equatable, Sendable {
         }
         body = try Change.body(of: kind, dot: dot, time: time, bytes, at: &cursor)
         guard cursor.offset == bytes.count else { throw .malformed }
+        guard !isNote || (dot == .none && request == nil) else { throw .malformed }
     }
 
     private static func body(
@@ -163,6 +229,8 @@ public struct Change: Equatable, Sendable {
             let evidence = try cursor.field(bytes, limit: Limits.evidenceBytes)
             return .consent(key, covers: dots, evidence: evidence)
         case 3: return .register(try Register(bytes, at: &cursor))
+        case 4: return .merged(try Merged(bytes, at: &cursor))
+        case 5: return .holds(try HeldSet(bytes, at: &cursor))
         default:
             return .opaque(kind: kind, try cursor.take(cursor.remaining(bytes), of: bytes))
         }
