@@ -96,7 +96,7 @@ final class MarkKeeper {
             )
         }
         for n in 0..<change.markCount { memory.newer?.insert(change.markKey(n), asks: false) }
-        newerThrough = sequence
+        newerThrough = max(newerThrough, sequence)
     }
 
     /// The state shows everything up to here.

@@ -88,7 +88,7 @@ enum NodeMessage: Sendable {
 final class LoopDoor: Sendable {
     let mailbox: Mailbox<LoopMessage>
     let metrics = LoopMetrics()
-    /// Local sequence number of the newest change that did not fit into the mailbox; 0 for none.
+    /// Highest local sequence number of a change that did not fit into the mailbox; 0 for none.
     ///
     /// Written by the node loop before the acknowledgment leaves, read by the serving loop after
     /// the request's last byte, so the reader cannot miss what the caller already knows.
@@ -99,7 +99,7 @@ final class LoopDoor: Sendable {
     /// Shows a change, or voids the loop's lease until its snapshot has it.
     func show(_ sequence: UInt64, _ change: Change) {
         guard !mailbox.post(.show(sequence: sequence, change)) else { return }
-        missedThrough.store(sequence, ordering: .releasing)
+        missedThrough.max(sequence, ordering: .acquiringAndReleasing)
         metrics.missed.add()
     }
 }

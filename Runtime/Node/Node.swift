@@ -75,7 +75,9 @@ struct NodeParts {
             voters: try NodeParts.voters(config, catalog, firstRegisters),
             held: identity.heldSet,
             nextLocalSequence: identity.nextLocalSequence,
-            isRestored: identity.restored != nil || !identity.damage.isEmpty
+            isRestored: identity.restored != nil || !identity.damage.isEmpty,
+            isDamaged: !identity.damage.isEmpty,
+            seed: UInt64.random(in: .min ... .max)
         )
         metrics.marks.set(identity.marksCount)
         metrics.writable.set(1)

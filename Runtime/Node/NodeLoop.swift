@@ -116,10 +116,7 @@ final class NodeLoop: Turn {
 
     /// The two clocks, read now.
     func now() -> Instant {
-        Instant(
-            bootNanos: Clock.bootNanoseconds(),
-            wallMillis: Clock.wallMilliseconds()
-        )
+        Instant(bootNanos: Clock.bootNanoseconds(), wallMillis: Clock.wallMilliseconds())
     }
 
     private func take(_ message: NodeMessage) {
@@ -267,13 +264,14 @@ final class NodeLoop: Turn {
         case .refuse(let ticket, let refusal):
             if let waiter = waiters.removeValue(forKey: ticket) { answer(waiter, refusal) }
         case .halt: end(.failed("the disk failed; see the log line above"))
+        case .send, .readPage: break  // only linked peers cause these, and links come later
         }
     }
 
     /// Memory first: then whoever hears of the change from a loop finds it on every loop.
     private func show(_ sequence: UInt64, _ change: Change) {
         keeper.insert(change)
-        shownThrough = sequence
+        shownThrough = max(shownThrough, sequence)
         if change.isImport, !view.isForImports {
             do {
                 return try keeper.insertRecent(sequence, change)
@@ -281,7 +279,7 @@ final class NodeLoop: Turn {
         }
         view.show(sequence, change)
         for door in doors { door.show(sequence, change) }
-        if case .register(let register) = change.body { adopt(register) }
+        if let register = change.register { adopt(register) }
     }
 
     private func acknowledge(_ ticket: Ticket, _ durability: Durability, _ dots: DotRange) {

@@ -46,7 +46,7 @@ struct View: ~Copyable {
     /// One that does not fit is a change this loop cannot see: it allows nothing until its snapshot
     /// has it.
     mutating func show(_ sequence: UInt64, _ change: Change) {
-        if !overlay.insert(sequence, change) { missed = sequence }
+        if !overlay.insert(sequence, change) { missed = max(missed, sequence) }
     }
 
     /// Imported changes go into the shared memory alone from here on.

@@ -31,10 +31,17 @@ public struct AckGate: Sendable {
     private var heldElsewhere = HeldSet()
     private var waiting: [Waiting] = []
     private var isLatched = false
+    private let bugs: SeededBugs
 
     /// Begins with what the own log held at the start, after its replay.
-    public init(own: Origin, voters: VoterSet, held: HeldSet) {
+    public init(
+        own: Origin,
+        voters: VoterSet,
+        held: HeldSet,
+        bugs: SeededBugs = SeededBugs()
+    ) {
         self.own = own
+        self.bugs = bugs
         self.voters = voters
         heldHere = held
         heldBySlot = Array(repeating: HeldSet(), count: voters.slots.count)
@@ -81,13 +88,54 @@ public struct AckGate: Sendable {
         generation: UInt64,
         into effects: inout [Effect]
     ) {
+        let range = DotRange(origin: origin, interval: interval)
+        stored([range], by: node, generation: generation, into: &effects)
+    }
+
+    /// A node says that it has committed these writes, many at once.
+    public mutating func stored(
+        _ ranges: [DotRange],
+        by node: Origin,
+        generation: UInt64,
+        into effects: inout [Effect]
+    ) {
+        for range in ranges {
+            record(range.interval, of: range.origin, by: node, generation: generation)
+        }
+        answerDurable(&effects)
+    }
+
+    /// A node says what it has committed: receipts that survive the loss of earlier ones.
+    public mutating func stored(
+        _ set: HeldSet,
+        by node: Origin,
+        generation: UInt64,
+        into effects: inout [Effect]
+    ) {
+        for entry in set.entries {
+            for interval in entry.intervals {
+                record(interval, of: entry.origin, by: node, generation: generation)
+            }
+        }
+        answerDurable(&effects)
+    }
+
+    private mutating func record(
+        _ interval: SequenceInterval,
+        of origin: Origin,
+        by node: Origin,
+        generation: UInt64
+    ) {
         if node == own { heldHere.insert(interval, of: origin) }
         if generation == voters.generation, let slot = voters.slot(of: node) {
             heldBySlot[slot].insert(interval, of: origin)
         } else if node != own {
             heldElsewhere.insert(interval, of: origin)
         }
-        guard !isLatched else { return }
+    }
+
+    private mutating func answerDurable(_ effects: inout [Effect]) {
+        guard !isLatched, !waiting.isEmpty else { return }
         answer(&effects) { gate, one in
             gate.isDurable(one.dots) ? .acknowledge(one.ticket, .quorum, one.dots) : nil
         }
@@ -124,6 +172,10 @@ public struct AckGate: Sendable {
     private func isDurable(_ dots: DotRange) -> Bool {
         var mask = SlotMask()
         for slot in heldBySlot.indices where heldBySlot[slot].contains(dots) { mask.insert(slot) }
+        if bugs.has(.acknowledgeBeforeCommit), let mine = voters.slot(of: own) { mask.insert(mine) }
+        if bugs.has(.countOneVoterTwice), let mine = voters.slot(of: own), mask.contains(mine) {
+            return mask.count + 1 >= voters.majority
+        }
         return voters.isQuorum(mask)
     }
 
@@ -155,10 +207,5 @@ public struct AckGate: Sendable {
 
 extension HeldSet {
     /// Whether all of these dots are held.
-    public func contains(_ dots: DotRange) -> Bool {
-        guard let entry = entries.first(where: { $0.origin == dots.origin }) else { return false }
-        return entry.intervals.contains {
-            $0.first <= dots.interval.first && dots.interval.last <= $0.last
-        }
-    }
+    public func contains(_ dots: DotRange) -> Bool { contains(dots.interval, of: dots.origin) }
 }

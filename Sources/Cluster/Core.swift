@@ -1,12 +1,24 @@
 // The Core: every decision of a node that outlives a request, as one value.
 //
-//     step(event, now) ──► effects, in order:  persist  show  vouch  acknowledge / refuse  halt
+//     step(event, now) ──► effects, in order:  send  persist  show  vouch  acknowledge / refuse
 //
-// It mints dots and times, remembers idempotency keys, hands changes to the log, shows them once
-// they are committed, and only then lets the gate answer. The order show -> vouch -> acknowledge
-// inside one buffer is the rule of DESIGN 3: first the marks, then the lease that vouches for them,
-// both before the acknowledgment leaves. No clock, no random, no socket, no disk: a seed and a list
-// of events replay it.
+//     CoreWrites   callers: mint, push to peers, hand to the log
+//     CoreLog      the own log: committed, refused, failed; time
+//     CorePeers    links and what comes over them
+//
+// It mints dots and times, remembers idempotency keys, hands changes to the log, shows its own once
+// they are committed and a peer's opt-outs as soon as they come, and only then lets the gate
+// answer. The order show -> vouch -> acknowledge inside one buffer is the rule of DESIGN 3: first
+// the marks, then the lease that vouches for them, both before the acknowledgment leaves. No clock,
+// no random, no socket, no disk: a seed and a list of events replay it.
+//
+// Three sets of writes, each inside the next:
+//
+//     gate.held   committed in the own log: what receipts and confirmations say
+//     visible     shown to every check of this node: what leases are compared with
+//     arrived     those, and what is on its way to the log: what need not be asked for
+//
+// (`visible` and `arrived` lose what the log refuses; whatever rested on it is void then.)
 
 public import Suppression
 
@@ -23,6 +35,14 @@ public struct Boot: Sendable {
     /// The directory was restored or damaged: this life is a learner and confirms nothing (DESIGN
     /// 6).
     public let isRestored: Bool
+    /// The state may lack what the held set names: this life gives pages of its own writes only.
+    public let isDamaged: Bool
+    /// Random bits, for nonces.
+    public let seed: UInt64
+    /// Bounds, those of production but in a simulation.
+    public var bounds = Bounds()
+    /// Rules left out on purpose, in a debug build only.
+    public var bugs = SeededBugs()
 
     /// Puts the facts together.
     public init(
@@ -30,50 +50,82 @@ public struct Boot: Sendable {
         voters: VoterSet,
         held: HeldSet,
         nextLocalSequence: UInt64,
-        isRestored: Bool = false
+        isRestored: Bool = false,
+        isDamaged: Bool = false,
+        seed: UInt64 = 1
     ) {
         self.own = own
         self.voters = voters
         self.held = held
         self.nextLocalSequence = nextLocalSequence
         self.isRestored = isRestored
+        self.isDamaged = isDamaged
+        self.seed = seed
     }
 }
 
 /// The protocol value of one node.
 public struct Core: Sendable {
-    private struct Pending {
+    struct Pending {
         let sequence: UInt64
         let change: Change
+        let isShown: Bool
     }
 
-    private struct Remembered {
+    struct Remembered {
         let request: RememberedRequest
         let localSequence: UInt64
     }
 
-    private let own: Origin
-    private let voters: VoterSet
-    private let isRestored: Bool
-    private var gate: AckGate
-    private var freshness: Freshness
-    private var nextLocalSequence: UInt64
-    private var nextDotSequence: UInt64 = 1
-    private var lastTime = HybridTime(raw: 0)
+    let own: Origin
+    let voters: VoterSet
+    let isRestored: Bool
+    let isDamaged: Bool
+    let bounds: Bounds
+    let bugs: SeededBugs
+    var gate: AckGate
+    var freshness: Freshness
+    var asking = Asking()
+    var history: HeldHistory
+    var spread = Dissemination()
+    var exchange = Exchange()
+    var pulling = Pulling()
+    var nonces: NonceSource
+    var nextLocalSequence: UInt64
+    var committedThrough: UInt64
+    var checkpointedThrough: UInt64
+    var nextDotSequence: UInt64 = 1
+    var lastTime = HybridTime(raw: 0)
     /// Handed to the log, not yet known to be committed; ordered by local sequence.
-    private var pending: [Pending] = []
+    var pending: [Pending] = []
+    /// Committed, and perhaps not yet in the state: given to peers from memory.
+    var recent: [Pending] = []
+    var visible: HeldSet
+    var arrived: HeldSet
     /// Idempotency keys that the state on disk may not have yet.
-    private var remembered: [Recipient: Remembered] = [:]
-    private var hasFailed = false
+    var remembered: [Recipient: Remembered] = [:]
+    var hasFailed = false
 
     /// Begins a life.
     public init(_ boot: Boot) {
+        precondition(boot.nextLocalSequence > 0, "local sequences begin at 1")
+        // |receipts| + |confirmations| > |V|: a majority of each share a slot.
+        precondition(2 * boot.voters.majority > boot.voters.slots.count)
         own = boot.own
         voters = boot.voters
         isRestored = boot.isRestored
-        gate = AckGate(own: boot.own, voters: boot.voters, held: boot.held)
-        freshness = Freshness(voters: boot.voters)
+        isDamaged = boot.isDamaged
+        bounds = boot.bounds
+        bugs = boot.bugs
+        gate = AckGate(own: boot.own, voters: boot.voters, held: boot.held, bugs: boot.bugs)
+        freshness = Freshness(voters: boot.voters, bugs: boot.bugs)
+        history = HeldHistory(stepsCount: boot.bounds.heldStepsCount)
+        nonces = NonceSource(seed: boot.seed)
         nextLocalSequence = boot.nextLocalSequence
+        committedThrough = boot.nextLocalSequence - 1
+        checkpointedThrough = boot.nextLocalSequence - 1
+        visible = boot.held
+        arrived = boot.held
     }
 
     /// Writes without an answer yet.
@@ -91,168 +143,39 @@ public struct Core: Sendable {
     public mutating func step(_ event: Event, now: Instant, into effects: inout [Effect]) {
         switch event {
         case .requested(let request): requested(request, now: now, into: &effects)
-        case .committed(let through): committed(through: through, into: &effects)
+        case .committed(let through): committed(through: through, now: now, into: &effects)
         case .refused(let first, let last): refused(first: first, last: last, into: &effects)
-        case .checkpointed(let through):
-            remembered = remembered.filter { $0.value.localSequence > through }
-        case .failed:
-            guard !hasFailed else { return }
-            hasFailed = true
-            freshness.adopt(voters)
-            effects.append(.vouch(.void))
-            gate.latch(into: &effects)
-            effects.append(.halt)
+        case .checkpointed(let through): checkpointed(through: through, now: now, into: &effects)
+        case .failed: failed(into: &effects)
         case .ticked: ticked(now: now, into: &effects)
+        case .linked(let peer): linked(peer, into: &effects)
+        case .unlinked(let node):
+            spread.unlinked(node)
+            pulling.unlinked(node)
+        case .received(let node, let message):
+            received(message, from: node, now: now, into: &effects)
+        case .page(let read): read.page.map { answer($0, to: read.request, into: &effects) }
         }
     }
+}
 
-    private mutating func requested(
-        _ request: WriteRequest,
-        now: Instant,
-        into effects: inout [Effect]
-    ) {
-        precondition(!request.drafts.isEmpty)
-        precondition(request.drafts.count <= Limits.changesPerWriteCount)
-        if hasFailed { return effects.append(.refuse(request.ticket, .failed)) }
-        if let stamp = request.stamp, let known = request.remembered {
-            guard known.body == stamp.body else {
-                return effects.append(.refuse(request.ticket, .otherBody))
-            }
-            if !request.covered {
-                // The caller repeats itself: the dot it already has is driven again, none is
-                // minted.
-                return gate.wait(
-                    request.ticket,
-                    for: known.dots,
-                    policy: request.policy,
-                    now: now,
-                    into: &effects
-                )
-            }
-        }
-        guard request.drafts.allSatisfy(isObserved) else {
-            return effects.append(.refuse(request.ticket, .unobserved))
-        }
-        guard gate.hasRoom,
-            pending.count + request.drafts.count <= Limits.pendingChangesCount,
-            request.stamp == nil || remembered.count < Limits.rememberedRequestsCount
-        else { return effects.append(.refuse(request.ticket, .busy)) }
-        let dots = mint(request, now: now, into: &effects)
-        gate.wait(request.ticket, for: dots, policy: request.policy, now: now, into: &effects)
-    }
+/// Nonces from a seed: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+///
+/// They tell one question from another on links that are sealed; secrecy is not asked of them.
+struct NonceSource: Sendable {
+    private var state: UInt64
 
-    /// A consent may only name what this node holds; the rest are covered by nobody's guess.
-    private func isObserved(_ draft: Draft) -> Bool {
-        guard case .consent(_, let dots, _) = draft else { return true }
-        return !dots.isEmpty && dots.allSatisfy(gate.held.contains)
-    }
+    /// Begins anywhere.
+    init(seed: UInt64) { state = seed }
 
-    private mutating func mint(
-        _ request: WriteRequest,
-        now: Instant,
-        into effects: inout [Effect]
-    ) -> DotRange {
-        let first = nextDotSequence
-        let last = first + UInt64(request.drafts.count) - 1
-        let dots = DotRange(origin: own, interval: SequenceInterval(first: first, last: last))
-        nextDotSequence = last + 1
-        for (n, draft) in request.drafts.enumerated() {
-            lastTime = lastTime.next(wallMillis: now.wallMillis)
-            let change = Change(
-                dot: dots.dot(n),
-                time: lastTime,
-                request: request.stamp,
-                body: body(of: draft, dot: dots.dot(n))
-            )
-            pending.append(Pending(sequence: nextLocalSequence, change: change))
-            effects.append(.persist(sequence: nextLocalSequence, change))
-            nextLocalSequence += 1
-        }
-        if let stamp = request.stamp {
-            remembered[stamp.id] = Remembered(
-                request: RememberedRequest(body: stamp.body, dots: dots),
-                localSequence: nextLocalSequence - 1
-            )
-        }
-        return dots
-    }
+    /// The next 128 bits.
+    mutating func next() -> Nonce { Nonce(high: bits(), low: bits()) }
 
-    private func body(of draft: Draft, dot: Dot) -> Change.Body {
-        switch draft {
-        case .suppress(let key, let source, let expiresSeconds):
-            let suppression = SuppressingDot(
-                dot: dot,
-                time: lastTime,
-                source: source,
-                expiresSeconds: expiresSeconds
-            )
-            return .suppress(key, suppression)
-        case .list(let list): return .list(list)
-        case .consent(let key, let covers, let evidence):
-            return .consent(key, covers: covers, evidence: evidence)
-        case .register(let register): return .register(register)
-        }
-    }
-
-    private mutating func committed(through: UInt64, into effects: inout [Effect]) {
-        let count = pending.prefix { $0.sequence <= through }.count
-        guard count > 0, !hasFailed else { return }
-        for one in pending[..<count] {
-            effects.append(.show(sequence: one.sequence, one.change))
-        }
-        var run = SequenceInterval(
-            first: pending[0].change.dot.sequence,
-            last: pending[0].change.dot.sequence
-        )
-        var runs: [SequenceInterval] = []
-        for one in pending[1..<count] {
-            if one.change.dot.sequence == run.last + 1 {
-                run.last += 1
-            } else {
-                runs.append(run)
-                let sequence = one.change.dot.sequence
-                run = SequenceInterval(first: sequence, last: sequence)
-            }
-        }
-        runs.append(run)
-        pending.removeFirst(count)
-        for run in runs {
-            gate.stored(
-                run,
-                of: own,
-                by: own,
-                generation: voters.generation,
-                into: &effects
-            )
-        }
-    }
-
-    private mutating func refused(first: UInt64, last: UInt64, into effects: inout [Effect]) {
-        var lost: [Dot] = []
-        pending.removeAll { one in
-            guard first <= one.sequence, one.sequence <= last else { return false }
-            lost.append(one.change.dot)
-            if let stamp = one.change.request { remembered[stamp.id] = nil }
-            return true
-        }
-        for dot in lost {
-            let interval = SequenceInterval(first: dot.sequence, last: dot.sequence)
-            gate.refused(DotRange(origin: dot.origin, interval: interval), into: &effects)
-        }
-    }
-
-    private mutating func ticked(now: Instant, into effects: inout [Effect]) {
-        guard !hasFailed else { return }
-        // Our own slot: everything that we had committed is shown already, because committed()
-        // shows before it returns. So this moment is a confirmation by ourselves.
-        if !isRestored {
-            freshness.confirmed(
-                by: own,
-                generation: voters.generation,
-                sentNanos: now.bootNanos
-            )
-        }
-        effects.append(.vouch(freshness.lease))
-        gate.tick(now: now, isAlone: true, into: &effects)
+    private mutating func bits() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
     }
 }

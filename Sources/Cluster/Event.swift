@@ -75,6 +75,9 @@ public struct DotRange: Equatable, Sendable {
         self.interval = interval
     }
 
+    /// Writes in the range.
+    public var count: Int { Int(clamping: interval.last - interval.first) + 1 }
+
     /// The n-th dot, from 0.
     public func dot(_ n: Int) -> Dot {
         Dot(origin: origin, sequence: interval.first + UInt64(n))
@@ -142,6 +145,14 @@ public enum Event: Equatable, Sendable {
     case failed
     /// Time went by.
     case ticked
+    /// A link to this life of a node came up; both ends send what they must anew.
+    case linked(Peer)
+    /// The link to a node went down.
+    case unlinked(NodeID)
+    /// A linked node said something.
+    case received(from: NodeID, Message)
+    /// The answer to `readPage`.
+    case page(PageRead)
 }
 
 /// Why a write was not acknowledged.
@@ -174,4 +185,8 @@ public enum Effect: Equatable, Sendable {
     case refuse(Ticket, Refusal)
     /// Stop: void all leases, answer nothing more, exit.
     case halt
+    /// Send to a linked node, in this order; if it is not linked any more, drop it.
+    case send(to: NodeID, Message)
+    /// Read a page from one snapshot of the state, and answer with `page`.
+    case readPage(PageRequest)
 }

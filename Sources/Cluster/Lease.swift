@@ -52,10 +52,12 @@ public struct Freshness: Sendable {
     private var voters: VoterSet
     /// Per slot, the send time of the newest nonce whose answer is wholly shown; nil for none.
     private var confirmedNanos: [UInt64?]
+    private let bugs: SeededBugs
 
     /// Begins with nothing confirmed.
-    public init(voters: VoterSet) {
+    public init(voters: VoterSet, bugs: SeededBugs = SeededBugs()) {
         self.voters = voters
+        self.bugs = bugs
         confirmedNanos = Array(repeating: nil, count: voters.slots.count)
     }
 
@@ -71,14 +73,23 @@ public struct Freshness: Sendable {
     }
 
     /// Forgets every confirmation: after a restore, an epoch change, a new generation.
-    public mutating func adopt(_ voters: VoterSet) { self = Freshness(voters: voters) }
+    public mutating func adopt(_ voters: VoterSet) {
+        self = Freshness(voters: voters, bugs: bugs)
+    }
+
+    /// Forgets what a node confirmed: it is another life now.
+    public mutating func forget(_ node: NodeID) {
+        for slot in voters.slots.indices where voters.slots[slot].node == node {
+            confirmedNanos[slot] = nil
+        }
+    }
 
     /// The best lease that the confirmations allow: the oldest send time of the freshest majority.
     public var lease: Lease {
         let times = confirmedNanos.compactMap { $0 }.sorted(by: >)
         guard !voters.slots.isEmpty, times.count >= voters.majority else { return .void }
         return Lease(
-            asOfNanos: times[voters.majority - 1],
+            asOfNanos: times[bugs.has(.asOfNewest) ? 0 : voters.majority - 1],
             generation: voters.generation
         )
     }

@@ -154,8 +154,12 @@ struct Checkpoint {
         }
         let now = wallMillis()
         for entry in changes {
-            held.insert(entry.change.dot)
-            if case .register(let register) = entry.change.body {
+            switch entry.change.body {
+            case .merged: break  // held once the set that comes with the last page says so
+            case .holds(let set): held.formUnion(set)
+            case .suppress, .consent, .register, .list, .opaque: held.insert(entry.change.dot)
+            }
+            if let register = entry.change.register {
                 try merge(register, transaction, &damage)
             }
             if case .consent(_, _, let evidence) = entry.change.body {
@@ -274,9 +278,15 @@ struct Checkpoint {
         _ changes: ArraySlice<LoggedChange>,
         _ transaction: borrowing WriteTransaction
     ) throws(StorageError) {
-        for entry in changes.sorted(by: { $0.change.dot < $1.change.dot }) {
-            record.begin { entry.change.dot.encode(into: &$0) }
-            record.seal { DotTarget(of: entry.change).encode(into: &$0) }
+        var order: [(dot: Dot, at: Int)] = []
+        for at in changes.indices {
+            for dot in changes[at].change.indexedDots { order.append((dot, at)) }
+        }
+        order.sort { $0.dot < $1.dot }
+        for (dot, at) in order {
+            guard let target = DotTarget(of: changes[at].change) else { continue }
+            record.begin { dot.encode(into: &$0) }
+            record.seal { target.encode(into: &$0) }
             try transaction.put(record, in: tables.index)
         }
     }

@@ -61,14 +61,15 @@ public struct Overlay: Sendable {
 
     /// Shows a change to this loop.
     ///
-    /// - Parameter sequence: its local sequence, above all inserted before.
+    /// A peer's opt-out is shown before its commit and may overtake one of a lower number; the late
+    /// one then stays as long as those before it, which is too long and harmless.
+    ///
+    /// - Parameter sequence: its local sequence.
     /// - Returns: false when even the hard bound is reached; nothing was taken, and the loop must
     ///   not answer allow until it has caught up.
     public mutating func insert(_ sequence: UInt64, _ change: Change) -> Bool {
         guard count + change.markCount <= Limits.overlayBoundCount else { return false }
-        if let last = arrivals.last {
-            precondition(last.sequence < sequence, "changes arrive in the order of the log")
-        }
+        let sequence = max(sequence, arrivals.last?.sequence ?? 0)
         if let request = change.request {
             let answer = RememberedRequest(
                 dot: change.dot,

@@ -292,8 +292,15 @@ extension Change {
         switch body {
         case .suppress(_, let suppression):
             suppression.kind == SuppressingDot.currentKind && suppression.expiresSeconds > 0
+        case .merged(let merged):
+            merged.mark.map { _, mark in
+                let isPlain = mark.suppressions.allSatisfy {
+                    $0.kind == SuppressingDot.currentKind && $0.expiresSeconds == 0
+                }
+                return !isPlain || !mark.covered.isEmpty
+            } ?? false
         case .consent: true
-        case .list, .register, .opaque: false
+        case .list, .register, .holds, .opaque: false
         }
     }
 }

@@ -6,27 +6,31 @@ public import Suppression
 public enum DotTarget: Equatable, Sendable {
     /// It is part of this mark.
     case mark(MarkKey)
-    /// It is part of each of these marks.
-    case list(SuppressionList)
     /// It set this register.
     case register(name: [UInt8])
-    /// A kind of a newer version, kept as the bytes of the whole change.
-    case opaque([UInt8])
+    /// The whole change as bytes: a list, which leads to many marks, or a kind of a newer version.
+    case whole([UInt8])
     /// The entry's checksum is wrong: this node cannot say what it holds there.
     case damaged
 }
 
 extension DotTarget {
-    init(of change: Change) {
+    /// Where a change goes; nil for a held set, which goes nowhere but into `held`.
+    init?(of change: Change) {
         switch change.body {
         case .suppress(let key, _): self = .mark(key)
         case .consent(let key, _, _): self = .mark(key)
         case .register(let register): self = .register(name: register.name)
-        case .list(let list): self = .list(list)
-        case .opaque:
+        case .merged(let merged):
+            switch merged.content {
+            case .mark(let key, _): self = .mark(key)
+            case .register(let register): self = .register(name: register.name)
+            }
+        case .holds: return nil
+        case .list, .opaque:
             var bytes: [UInt8] = []
             change.encode(into: &bytes)
-            self = .opaque(bytes)
+            self = .whole(bytes)
         }
     }
 
@@ -38,12 +42,9 @@ extension DotTarget {
         case .register(let name):
             out.append(2)
             out.append(contentsOf: name)
-        case .opaque(let bytes):
+        case .whole(let bytes):
             out.append(3)
             out.append(contentsOf: bytes)
-        case .list(let list):
-            out.append(4)
-            list.encode(into: &out)
         case .damaged: preconditionFailure("damage is found, never written")
         }
     }
@@ -55,8 +56,7 @@ extension DotTarget {
             switch try cursor.u8(span) {
             case 1: self = .mark(try MarkKey(span, at: &cursor))
             case 2: self = .register(name: try cursor.take(cursor.remaining(span), of: span))
-            case 3: self = .opaque(try cursor.take(cursor.remaining(span), of: span))
-            case 4: self = .list(try SuppressionList(span, at: &cursor))
+            case 3: self = .whole(try cursor.take(cursor.remaining(span), of: span))
             default: self = .damaged
             }
         } catch {

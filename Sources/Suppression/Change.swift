@@ -4,8 +4,13 @@
 //     kind 1 suppress   mark key 33 B | source u8 | evidence u64 | expires u64
 //     kind 2 consent    mark key 33 B | count u16 | dots 24 B each | evidence field
 //     kind 3 register   as in Register.swift
+//     kind 4 merged     form u8 | mark key 33 B, mark; or register | count u16 | dots 24 B each
+//     kind 5 holds      a held set, as in HeldSet.swift
 //     kind 6 list       as in SuppressionList.swift
 //     other             a newer version's: kept as bytes and forwarded
+//
+// Kinds 4 and 5 are a node's notes to itself about what a pull brought: they lie in its own log,
+// have no dot (all zeros) and never travel.
 //
 // A change is what is made durable; a mark is what all changes of a key add up to. `mark(_:)` below
 // is the only place where the one becomes the other.
@@ -36,6 +41,10 @@ public struct Change: Equatable, Sendable {
         case register(Register)
         /// Suppress many people; each suppression's dot is the change's own.
         case list(SuppressionList)
+        /// A mark or a register as a peer had it; only in the log of the node that pulled it.
+        case merged(Merged)
+        /// All of these writes are held; only in the log of the node that pulled them.
+        case holds(HeldSet)
         /// A kind of a newer version, as its bytes.
         case opaque(kind: UInt8, [UInt8])
     }
@@ -57,41 +66,96 @@ public struct Change: Equatable, Sendable {
         self.body = body
     }
 
+    /// A node's note to itself: no dot, no time.
+    public static func note(_ body: Body) -> Change {
+        let note = Change(dot: .none, time: HybridTime(raw: 0), body: body)
+        precondition(note.isNote, "a write of its own has a dot")
+        return note
+    }
+
+    /// Whether this is a node's note to itself rather than a write.
+    public var isNote: Bool {
+        switch body {
+        case .merged, .holds: true
+        case .suppress, .consent, .list, .register, .opaque: false
+        }
+    }
+
+    /// Whether a check may obey it before any log has it: it can only deny, so if it is lost with a
+    /// crash nobody was allowed because of it. Consents and settings wait for the commit.
+    public var onlyDenies: Bool {
+        switch body {
+        case .suppress, .list: true
+        case .merged(let merged): merged.mark.map { $0.mark.covered.isEmpty } ?? false
+        case .consent, .register, .holds, .opaque: false
+        }
+    }
+
     /// How many marks this changes.
     public var markCount: Int {
         switch body {
         case .suppress, .consent: 1
         case .list(let list): list.count
-        case .register, .opaque: 0
+        case .merged(let merged): merged.mark == nil ? 0 : 1
+        case .register, .holds, .opaque: 0
         }
     }
 
     /// The key of the n-th mark that this changes.
     public func markKey(_ n: Int) -> MarkKey {
         switch body {
-        case .suppress(let key, _), .consent(let key, _, _): key
-        case .list(let list): list.key(n)
-        case .register, .opaque: preconditionFailure("this change is about no mark")
+        case .suppress(let key, _), .consent(let key, _, _): return key
+        case .list(let list): return list.key(n)
+        case .merged(let merged): if let mark = merged.mark { return mark.key }
+        case .register, .holds, .opaque: break
         }
+        preconditionFailure("this change is about no mark")
     }
 
     /// What this change adds to that mark.
     public func mark(_ n: Int) -> Mark {
         switch body {
-        case .suppress(_, let suppression): Mark(suppression)
-        case .consent(_, let dots, _): Mark(covering: dots)
+        case .suppress(_, let suppression): return Mark(suppression)
+        case .consent(_, let dots, _): return Mark(covering: dots)
         case .list(let list):
-            Mark(SuppressingDot(dot: dot, time: list.time(n, own: time), source: list.source))
-        case .register, .opaque: preconditionFailure("this change is about no mark")
+            let time = list.time(n, own: time)
+            return Mark(SuppressingDot(dot: dot, time: time, source: list.source))
+        case .merged(let merged): if let mark = merged.mark { return mark.mark }
+        case .register, .holds, .opaque: break
         }
+        preconditionFailure("this change is about no mark")
     }
 
-    /// Whether these are rows of an import.
+    /// Whether these are rows of an import, or a mark that only imports made.
     public var isImport: Bool {
         switch body {
         case .suppress(_, let suppression): suppression.source == .imported
         case .list(let list): list.source == .imported
-        case .consent, .register, .opaque: false
+        case .merged(let merged): merged.isOfImports
+        case .consent, .register, .holds, .opaque: false
+        }
+    }
+
+    /// The register that this sets; nil for what is none.
+    public var register: Register? {
+        switch body {
+        case .register(let register): register
+        case .merged(let merged): merged.register
+        case .suppress, .consent, .list, .holds, .opaque: nil
+        }
+    }
+
+    /// Bytes on disk or wire, near enough to bound a commit or a frame.
+    public var approximateBytes: Int {
+        switch body {
+        case .suppress: 128
+        case .consent(_, let dots, let evidence):
+            128 + dots.count * Dot.encodedBytes + evidence.count
+        case .register(let register): 256 + register.value.count + register.name.count
+        case .list(let list): 128 + list.count * 24
+        case .merged(let merged): merged.approximateBytes
+        case .holds(let set): 64 + set.entries.count * 20 + set.intervalCount * 16
+        case .opaque(_, let bytes): 128 + bytes.count
         }
     }
 
@@ -124,6 +188,8 @@ public struct Change: Equatable, Sendable {
             out.append(field: evidence)
         case .register(let register): register.encode(into: &out)
         case .list(let list): list.encode(into: &out)
+        case .merged(let merged): merged.encode(into: &out)
+        case .holds(let set): set.encode(into: &out)
         case .opaque(_, let bytes): out.append(contentsOf: bytes)
         }
     }
@@ -134,6 +200,8 @@ public struct Change: Equatable, Sendable {
         case .consent: 2
         case .register: 3
         case .list: 6
+        case .merged: 4
+        case .holds: 5
         case .opaque(let kind, _): kind
         }
     }
@@ -154,6 +222,7 @@ public struct Change: Equatable, Sendable {
         }
         body = try Change.body(of: kind, dot: dot, time: time, bytes, at: &cursor)
         guard cursor.offset == bytes.count else { throw .malformed }
+        guard !isNote || (dot == .none && request == nil) else { throw .malformed }
     }
 
     private static func body(
@@ -184,6 +253,8 @@ public struct Change: Equatable, Sendable {
             return .consent(key, covers: dots, evidence: evidence)
         case 3: return .register(try Register(bytes, at: &cursor))
         case 6: return .list(try SuppressionList(bytes, at: &cursor))
+        case 4: return .merged(try Merged(bytes, at: &cursor))
+        case 5: return .holds(try HeldSet(bytes, at: &cursor))
         default:
             return .opaque(kind: kind, try cursor.take(cursor.remaining(bytes), of: bytes))
         }

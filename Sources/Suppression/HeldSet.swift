@@ -38,10 +38,14 @@ public struct HeldSet: Equatable, Sendable {
 
     /// Whether this write is held.
     public func contains(_ dot: Dot) -> Bool {
-        guard let at = index(of: dot.origin) else { return false }
-        return entries[at].intervals.contains {
-            $0.first <= dot.sequence && dot.sequence <= $0.last
-        }
+        contains(SequenceInterval(first: dot.sequence, last: dot.sequence), of: dot.origin)
+    }
+
+    /// Whether all of these writes are held.
+    public func contains(_ interval: SequenceInterval, of origin: Origin) -> Bool {
+        guard let at = index(of: origin) else { return false }
+        return entries[at].intervals.covering(interval.first).map { $0.last >= interval.last }
+            ?? false
     }
 
     /// The highest number held of an origin, 0 when none.
@@ -70,16 +74,14 @@ public struct HeldSet: Equatable, Sendable {
         other.entries.allSatisfy { theirs in
             guard let at = index(of: theirs.origin) else { return false }
             return theirs.intervals.allSatisfy { wanted in
-                entries[at].intervals.contains {
-                    $0.first <= wanted.first && wanted.last <= $0.last
-                }
+                entries[at].intervals.covering(wanted.first).map { $0.last >= wanted.last } ?? false
             }
         }
     }
 
     /// Adds an interval of one origin.
     public mutating func insert(_ interval: SequenceInterval, of origin: Origin) {
-        let at = entries.firstIndex { $0.origin >= origin } ?? entries.count
+        let at = position(of: origin)
         if at == entries.count || entries[at].origin != origin {
             entries.insert(Entry(origin: origin, intervals: [interval]), at: at)
             return
@@ -87,8 +89,34 @@ public struct HeldSet: Equatable, Sendable {
         entries[at].intervals.join(interval)
     }
 
-    private func index(of origin: Origin) -> Int? {
-        entries.firstIndex { $0.origin == origin }
+    /// Where the origin's entry is, nil when nothing of it is held.
+    func index(of origin: Origin) -> Int? {
+        let at = position(of: origin)
+        return at < entries.count && entries[at].origin == origin ? at : nil
+    }
+
+    /// The first entry that is not below the origin.
+    private func position(of origin: Origin) -> Int {
+        var low = 0
+        var high = entries.count
+        while low < high {
+            let middle = (low + high) / 2
+            if entries[middle].origin < origin { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// Replaces an origin's intervals, which must be ascending, disjoint and never adjacent.
+    mutating func set(_ intervals: [SequenceInterval], of origin: Origin) {
+        let at = position(of: origin)
+        let isKnown = at < entries.count && entries[at].origin == origin
+        if intervals.isEmpty {
+            if isKnown { entries.remove(at: at) }
+        } else if isKnown {
+            entries[at].intervals = intervals
+        } else {
+            entries.insert(Entry(origin: origin, intervals: intervals), at: at)
+        }
     }
 
     /// Appends origins and intervals: count u32, then per origin node, epoch, count u32, pairs u64.
@@ -105,7 +133,7 @@ public struct HeldSet: Equatable, Sendable {
         }
     }
 
-    /// Reads what `encode` wrote.
+    /// Reads what `encode` wrote; anything that it could not have written is refused.
     public init(_ bytes: Span<UInt8>, at cursor: inout ByteCursor) throws(DecodeError) {
         let originCount = Int(try cursor.u32(bytes))
         guard originCount <= cursor.remaining(bytes) / 20 else { throw .truncated }
@@ -113,26 +141,46 @@ public struct HeldSet: Equatable, Sendable {
             let node = NodeID(raw: try cursor.u64(bytes))
             let epoch = Epoch(raw: try cursor.u64(bytes))
             let count = Int(try cursor.u32(bytes))
-            guard count <= Limits.heldIntervalsCount else { throw .malformed }
+            guard count > 0, count <= Limits.heldIntervalsCount else { throw .malformed }
+            let origin = Origin(node: node, epoch: epoch)
+            guard node.raw > 0, entries.last.map({ $0.origin < origin }) ?? true
+            else { throw .malformed }
+            var intervals: [SequenceInterval] = []
             for _ in 0..<count {
                 let first = try cursor.u64(bytes)
                 let last = try cursor.u64(bytes)
                 guard first > 0, first <= last else { throw .malformed }
-                insert(
-                    SequenceInterval(first: first, last: last),
-                    of: Origin(node: node, epoch: epoch)
-                )
+                if let before = intervals.last {
+                    guard before.last < first, before.last + 1 < first else { throw .malformed }
+                }
+                intervals.append(SequenceInterval(first: first, last: last))
             }
+            entries.append(Entry(origin: origin, intervals: intervals))
         }
     }
 }
 
 extension [SequenceInterval] {
+    /// The interval that holds this number, found by halving.
+    func covering(_ sequence: UInt64) -> SequenceInterval? {
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle].last < sequence { low = middle + 1 } else { high = middle }
+        }
+        return low < count && self[low].first <= sequence ? self[low] : nil
+    }
+
     /// Merges one interval in, joining neighbours.
     mutating func join(_ added: SequenceInterval) {
         // The common case by far: the next number of a gapless origin.
-        if let end = last, end.last < added.first, end.last + 1 == added.first {
-            self[count - 1].last = added.last
+        if let end = last, end.last < added.first {
+            if end.last + 1 == added.first {
+                self[count - 1].last = added.last
+            } else {
+                append(added)
+            }
             return
         }
         var joined = added

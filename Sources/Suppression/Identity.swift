@@ -180,6 +180,12 @@ public struct Dot: Hashable, Comparable, Sendable {
         self.sequence = sequence
     }
 
+    /// Names no write: node 0 is nobody, and numbers begin at 1.
+    public static let none = Dot(
+        origin: Origin(node: NodeID(raw: 0), epoch: Epoch(raw: 0)),
+        sequence: 0
+    )
+
     /// Orders by origin, then sequence.
     public static func < (a: Dot, b: Dot) -> Bool {
         (a.origin, a.sequence) < (b.origin, b.sequence)

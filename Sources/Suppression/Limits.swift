@@ -18,6 +18,9 @@ public enum Limits {
     public static let consentDotsCount = markOriginsCount
     /// Bytes of a register's name: "stream/" + two ids in hex + a human name of 64 bytes.
     public static let registerNameBytes = 256
+    /// Writes that one merged mark may stand for in a page: with the largest mark (39 KB) and 24
+    /// bytes each, the record stays below `changeBytes`. A key with more is sent again.
+    public static let mergedDotsCount = 512
     /// Seconds past its expiry during which a dot still suppresses, for clocks that disagree.
     public static let expirySlackSeconds: UInt64 = 60
     /// Intervals of one origin in a held set; more means a peer feeds us garbage, not gaps.

@@ -289,7 +289,7 @@ private func require(
         let again = try Store.open(directory: scratch.path, sink: Recorder().sink)
         var reader = try again.store.reader()
         try reader.renew()
-        guard case .opaque(let bytes)? = try reader.target(of: dot(1)) else {
+        guard case .whole(let bytes)? = try reader.target(of: dot(1)) else {
             Issue.record("no bytes")
             return
         }

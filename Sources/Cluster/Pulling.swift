@@ -1,0 +1,143 @@
+// Pulling: one at a time, page by page, and counted only when all of it is there.
+//
+//     idle ──► asked ──page──► storing ──committed──► asked (next page)
+//               │                  └──── last page, committed ──► closing ──committed──► idle
+//               └─ no page in time: idle, and this donor is passed over for a while
+//
+// The held set rises by a `holds` record that is handed to the log only when every entry of every
+// page is committed: raised any sooner, a crash or a full disk would leave writes "held" that are
+// nowhere. A refused record ends the pull; what it brought stays, and counts for nothing.
+
+import Suppression
+
+/// The pull in hand.
+struct Pulling: Sendable {
+    private enum Phase: Equatable {
+        case idle
+        case asked(deadlineNanos: UInt64)
+        case storing(through: UInt64, isLast: Bool)
+        case closing(through: UInt64)
+    }
+
+    /// What the pull does next.
+    enum Step: Equatable {
+        /// Wait.
+        case rest
+        /// Ask the donor for the page behind the last one.
+        case ask(NodeID, number: UInt64, HeldSet, after: Dot?)
+        /// All pages are committed: write down that these writes are held.
+        case close(HeldSet)
+    }
+
+    private var phase = Phase.idle
+    private(set) var donor = NodeID(raw: 0)
+    private var number: UInt64 = 0
+    private(set) var wanted = HeldSet()
+    private var after: Dot?
+    private var avoided = NodeID(raw: 0)
+    private var avoidedUntilNanos: UInt64 = 0
+
+    /// Whether nothing is being pulled.
+    var isIdle: Bool { phase == .idle }
+
+    /// Whether a donor may be asked.
+    func mayAsk(_ peer: NodeID, now: UInt64) -> Bool {
+        isIdle && (peer != avoided || now >= avoidedUntilNanos)
+    }
+
+    /// Begins, and says what to ask.
+    mutating func begin(_ wanted: HeldSet, from donor: NodeID, now: UInt64) -> Step {
+        precondition(isIdle, "one pull at a time")
+        self.donor = donor
+        self.wanted = wanted
+        number += 1
+        after = nil
+        return ask(now: now)
+    }
+
+    private mutating func ask(now: UInt64) -> Step {
+        phase = .asked(deadlineNanos: now + Limits.pageDeadlineNanos)
+        return .ask(donor, number: number, wanted, after: after)
+    }
+
+    /// A page came. Returns its entries when they belong to the page that was asked for.
+    mutating func take(_ page: Page, from peer: NodeID) -> [PageEntry]? {
+        guard case .asked = phase, peer == donor, page.number == number else { return nil }
+        guard page.isLast || isBeyond(page.reached) else { return nil }
+        let known = wanted
+        guard page.entries.allSatisfy({ $0.dots.allSatisfy(known.contains) }) else { return nil }
+        wanted = wanted.intersection(page.held)
+        after = page.reached ?? after
+        return page.entries
+    }
+
+    private func isBeyond(_ reached: Dot?) -> Bool {
+        guard let reached else { return false }
+        return after.map { $0 < reached } ?? true
+    }
+
+    /// The entries of the page are on their way to the log.
+    mutating func stored(through sequence: UInt64, isLast: Bool) {
+        phase = .storing(through: sequence, isLast: isLast)
+    }
+
+    /// The record that closes the pull is on its way to the log.
+    mutating func closed(at sequence: UInt64) { phase = .closing(through: sequence) }
+
+    /// Goes on if what was handed to the log is committed.
+    ///
+    /// - Parameters:
+    ///   - committed: local sequence up to which the log is on disk.
+    ///   - hasRoom: whether the state keeps up with the log.
+    mutating func advance(committed: UInt64, hasRoom: Bool, now: UInt64) -> Step {
+        switch phase {
+        case .idle: return .rest
+        case .asked(let deadlineNanos):
+            if now >= deadlineNanos {
+                avoided = donor
+                avoidedUntilNanos = now + Limits.pageDeadlineNanos
+                abandon()
+            }
+            return .rest
+        case .storing(let through, let isLast):
+            guard committed >= through else { return .rest }
+            if isLast {
+                if wanted.isEmpty {
+                    // The donor could give nothing: somebody else may.
+                    avoided = donor
+                    avoidedUntilNanos = now + Limits.exchangeNanos
+                    abandon()
+                    return .rest
+                }
+                return .close(wanted)
+            }
+            return hasRoom ? ask(now: now) : .rest
+        case .closing(let through):
+            if committed >= through { abandon() }
+            return .rest
+        }
+    }
+
+    /// Ends the pull; what it brought stays and counts for nothing.
+    mutating func abandon() {
+        phase = .idle
+        wanted = HeldSet()
+        after = nil
+    }
+
+    /// A link went down.
+    mutating func unlinked(_ peer: NodeID) {
+        if case .asked = phase, peer == donor { abandon() }
+        if case .storing(_, isLast: false) = phase, peer == donor { abandon() }
+    }
+}
+
+extension PageEntry {
+    /// The writes that the entry stands for.
+    var dots: [Dot] {
+        switch self {
+        case .merged(let merged): merged.dots
+        case .change(let change): [change.dot]
+        }
+    }
+}

@@ -1,0 +1,48 @@
+// Bugs on purpose: each breaks one rule that a draft of the design broke, and the Simulator must
+// find it (DESIGN 14). A simulator that has never found anything proves nothing.
+//
+// In a release build the set is empty whatever is put in, so none of them can be on.
+
+/// Rules that a simulation leaves out.
+public struct SeededBugs: Equatable, Sendable {
+    /// One rule left out.
+    public enum Bug: String, CaseIterable, Sendable {
+        /// The own slot counts when a write is minted, before its log has it.
+        case acknowledgeBeforeCommit
+        /// The own slot counts for two.
+        case countOneVoterTwice
+        /// A lease is as new as the newest of its nonces.
+        case asOfNewest
+        /// A voter confirms only up to its first gap.
+        case contiguousOnly
+        /// A write that is in flight to the log is receipted as if it were there.
+        case receiptForPendingDuplicate
+        /// A confirmation counts before what it names is shown.
+        case leaseBeforeMarks
+        /// The held set rises with the first page of a pull.
+        case heldRaisedPerPage
+        /// A consent covers what it did not see.
+        case consentWinsWhenConcurrent
+    }
+
+    private var bugs: [Bug] = []
+
+    /// No bug.
+    public init() {}
+
+    /// These bugs, in a debug build.
+    public init(_ bugs: [Bug]) {
+        #if DEBUG
+            self.bugs = bugs
+        #endif
+    }
+
+    /// Whether the rule is left out.
+    @inline(__always) func has(_ bug: Bug) -> Bool {
+        #if DEBUG
+            bugs.contains(bug)
+        #else
+            false
+        #endif
+    }
+}
