@@ -2,6 +2,7 @@
 // depend on blanks around it or on what was read before.
 
 import Address
+import Suppression
 
 enum FuzzAddress {
     static func finding(_ bytes: [UInt8]) -> String? {
@@ -19,12 +20,27 @@ enum FuzzAddress {
         if canonical(bytes, after: long) != once {
             return "what was read before makes a difference"
         }
+        if recipient(bytes, after: long) != recipient(once) { return "a form is another person" }
         let spaced = [0x20, 0x09] + bytes + [0x20]
         guard let trimmed = canonical(spaced) else {
             // Blanks count towards what a caller may hand in.
             return bytes.count + 3 > 1_016 ? nil : "blanks around it make it invalid"
         }
         return trimmed == once ? nil : "blanks around it make a difference"
+    }
+
+    private static let digester = Pepper([UInt8](repeating: 7, count: Pepper.byteCount))
+        .map { Digester($0) }
+
+    private static func recipient(_ bytes: [UInt8], after other: String? = nil) -> Recipient? {
+        var address = CanonicalAddress()
+        do {
+            if let other { try address.read(other.utf8.span) }
+            try address.read(bytes.span)
+            return digester?.recipient(of: address)
+        } catch {
+            return nil
+        }
     }
 
     private static func canonical(_ bytes: [UInt8], after other: String? = nil) -> [UInt8]? {

@@ -1,5 +1,5 @@
-// RESP: cut anywhere, the same commands; written as arrays, the same commands; replies to them are
-// one value each, whatever bytes they quote.
+// RESP: cut anywhere, the same commands; an array is spelled in one way only; written as arrays,
+// the same commands; replies to them are one value each, whatever bytes they quote.
 
 import Wire
 
@@ -8,11 +8,14 @@ enum FuzzRESP {
         var commands: [[[UInt8]]] = []
         var refusal: RESPRefusal?
         var cursor = 0
+        /// An array that is not written as we would write it.
+        var isLoose = false
     }
 
     static func finding(_ bytes: [UInt8]) -> String? {
         for bounds in [RESPBounds.member, .stranger] {
             let whole = read(bytes, bounds, cuts: [])
+            if whole.isLoose { return "an array that can be written in another way" }
             if whole.cursor > bytes.count { return "the cursor is behind the input" }
             for cuts in cuttings(of: bytes) where read(bytes, bounds, cuts: cuts) != whole {
                 return "cut at \(cuts.prefix(8)) the commands differ"
@@ -40,10 +43,15 @@ enum FuzzRESP {
             var found = RESPParser.Found.command
             while found == .command {
                 words.removeAll()
+                let start = parser.cursor
                 found = parser.next(input.span, within: bounds, into: &words)
-                if found == .command {
-                    reading.commands.append(words.map { Array(input[$0.range]) })
+                guard found == .command else { continue }
+                let command = words.map { Array(input[$0.range]) }
+                let bytes = input[start..<parser.cursor].drop { $0 == 0x0D || $0 == 0x0A }
+                if bytes.first == 0x2A, !bytes.elementsEqual(array(command)) {
+                    reading.isLoose = true
                 }
+                reading.commands.append(command)
             }
             if case .refused(let refusal) = found {
                 reading.refusal = refusal
