@@ -5,11 +5,12 @@
 #   make test    every test; the last line is `N passed, N failed, N skipped`
 #   make live    the real-process tests at full length (about half an hour)
 #   make fuzz    every reader of strangers' bytes, SECONDS=60 each (about ten minutes)
+#   make bench   speed and size beside Redis, nginx and PostgreSQL (about ten minutes)
 #   make format  lay out the Swift code as the house does
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test live fuzz format clean
+.PHONY: help setup build run test live fuzz bench format clean
 
 SECONDS ?= 60
 
@@ -20,6 +21,7 @@ help:
 	@echo 'make test    set up, build and run every test'
 	@echo 'make live    kill -9, disk faults and power cuts against real processes, full length'
 	@echo 'make fuzz    libFuzzer on every parser, SECONDS=60 each; TARGET=csv for one'
+	@echo 'make bench   speed and size beside Redis, nginx and PostgreSQL; MARKS=10000000 for all'
 	@echo 'make format  lay out the Swift code as the house does'
 	@echo 'make clean   remove what was built (a local node in .quell/ stays)'
 
@@ -40,6 +42,11 @@ live: build
 
 fuzz: setup
 	@Scripts/fuzz.sh $(SECONDS) $(TARGET)
+
+bench: build
+	@Scripts/setup.sh bench
+	@/usr/bin/python3 Tests/Benchmarks/bench.py $(if $(MARKS),--marks $(MARKS)) \
+	    $(if $(ROWS),--rows $(ROWS)) $(if $(JSON),--json $(JSON))
 
 format:
 	@swift format format --in-place --parallel $$(git ls-files '*.swift')

@@ -108,6 +108,9 @@ public final class Published<Value: AnyObject & Sendable>: @unchecked Sendable {
             return unsafe Published.value(of: bits)._withUnsafeGuaranteedRef(body)
         }
 
+        /// The value itself, for the rest of a turn or longer: costs a reference count.
+        public func value() -> Value { withValue { $0 } }
+
         /// Says that this loop keeps nothing it has read; once a turn.
         @inlinable
         public func passed() {

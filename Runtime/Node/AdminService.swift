@@ -41,8 +41,8 @@ enum AdminAnswer: Sendable {
 }
 
 extension NodeLoop: HTTPService {
-    func bodyLimit(head: borrowing RequestHead, bytes: Span<UInt8>) -> Int {
-        Limits.apiBodyBytes
+    func plan(head: borrowing RequestHead, bytes: Span<UInt8>) -> BodyPlan {
+        .whole(limit: Limits.apiBodyBytes)
     }
 
     func serve(
@@ -144,7 +144,7 @@ extension NodeLoop: HTTPService {
             json.field("epoch", hexText(identity.epoch.raw))
             json.field("zone", config.zone)
             json.field("region", config.region)
-            json.field("role", identity.restored == nil ? "voter" : "learner")
+            json.field("role", isTrusted ? "voter" : "learner")
             json.field("holds", "all")
             json.field("ready", isReady)
             json.key("lease")
@@ -155,10 +155,11 @@ extension NodeLoop: HTTPService {
             json.key("marks")
             json.beginObject()
             json.field("count", metrics.marks.now)
-            // The digest is cell 0 of the sketch, which comes with repair; null says "not
-            // computed".
-            json.key("digest")
-            json.null()
+            // Null until the cluster's secret, and with it the key of the hash, is known.
+            json.field(
+                "digest",
+                digest.map { hexText($0.sum) + hexText(UInt64($0.check)).suffix(4) }
+            )
             json.endObject()
             json.key("peers")
             json.beginArray()

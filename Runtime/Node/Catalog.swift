@@ -6,6 +6,7 @@
 
 import Address
 import Cluster
+import Storage
 import Suppression
 import Token
 
@@ -92,6 +93,8 @@ final class Catalog: Sendable {
     private let keys: [UInt64: KnownKey]
     private let admins: [[UInt8]]
     let voters: VoterSet?
+    /// Under which marks are hashed for digests; nil until the cluster's secret is known.
+    let sketchKey: SketchKey?
     /// Registers that could not be read or opened, by name, for the log.
     let unusable: [String]
 
@@ -110,6 +113,7 @@ final class Catalog: Sendable {
         keys = builder.keys
         admins = builder.admins
         voters = builder.voters
+        sketchKey = builder.sketchKey
         unusable = builder.unusable
     }
 
@@ -154,6 +158,7 @@ struct CatalogBuilder {
     var keys: [UInt64: KnownKey] = [:]
     var admins: [[UInt8]] = []
     var voters: VoterSet?
+    var sketchKey: SketchKey?
     var unusable: [String] = []
     private var sealedSecret: [UInt8] = []
     private var byRank: [[(register: Register, setting: Setting)]] = Array(
@@ -198,6 +203,7 @@ struct CatalogBuilder {
             if !sealedSecret.isEmpty { unusable.append("cluster/secret") }
             return
         }
+        sketchKey = SketchKey(bytes: secret.derivedKey("sketch-1"))
         for (register, setting) in byRank.joined() {
             do { try add(register, setting, secret) } catch { reject(register) }
         }

@@ -13,45 +13,53 @@ import Suppression
 import Wire
 
 extension ServingLoop {
-    func check(_ call: Call, into answer: inout HTTPAnswer) throws -> Disposition {
+    func check(
+        _ call: Call,
+        _ exchange: Exchange,
+        into answer: inout HTTPAnswer
+    ) throws -> Disposition {
         let (tenant, _) = try authorize(call, .check)
         switch call.method {
         case .get, .head:
             guard let address = call.parameter("address") else {
                 throw Refused(.badRequest, "Pass ?stream=NAME&topic=NAME&address=ADDRESS.")
             }
-            try check([address], call, tenant, into: &answer)
+            return try check([address], call, tenant, exchange, into: &answer)
         case .post where call.mediaType == Array("text/plain".utf8):
-            try check(lines(call.body), call, tenant, into: &answer)
+            return try check(lines(call.body), call, tenant, exchange, into: &answer)
         case .post:
             let body = try call.json()
             let addresses = try body.addresses().map { Array($0.utf8) }
-            try answerChecks(
+            return try answerChecks(
                 addresses,
                 stream: Array(try body.required("stream").utf8),
                 topic: Array((try body.optional("topic") ?? "*").utf8),
                 tenant,
+                exchange,
                 into: &answer
             )
-        default: answer.methodNotAllowed("GET, HEAD, POST")
+        default:
+            answer.methodNotAllowed("GET, HEAD, POST")
+            return .answered
         }
-        return .answered
     }
 
     private func check(
         _ addresses: [[UInt8]],
         _ call: Call,
         _ tenant: KnownTenant,
+        _ exchange: Exchange,
         into answer: inout HTTPAnswer
-    ) throws {
+    ) throws -> Disposition {
         guard let stream = call.parameter("stream") else {
             throw Refused(.badRequest, "`stream` is missing from the query.")
         }
-        try answerChecks(
+        return try answerChecks(
             addresses,
             stream: stream,
             topic: call.parameter("topic") ?? [],
             tenant,
+            exchange,
             into: &answer
         )
     }
@@ -76,16 +84,42 @@ extension ServingLoop {
         stream: [UInt8],
         topic: [UInt8],
         _ tenant: KnownTenant,
+        _ exchange: Exchange,
         into answer: inout HTTPAnswer
-    ) throws {
+    ) throws -> Disposition {
         let (scope, streamClass) = try resolve(tenant, stream: stream, topic: topic)
-        // Read after the request's last byte: this is the `now` that the lease is held against.
-        let asked = now()
+        guard addresses.count <= Limits.checksPerTurnCount else {
+            guard jobs.count < Limits.jobsCount else {
+                answer.unavailable("Too many long answers run on this loop; try again later.")
+                return .answered
+            }
+            jobs[exchange] = CheckJob(exchange, addresses, tenant.id, scope, streamClass)
+            return .later
+        }
         var verdicts: [(Verdict, isValid: Bool)] = []
         verdicts.reserveCapacity(addresses.count)
+        let staleness = judge(addresses[...], scope, streamClass, tenant, into: &verdicts)
+        answer.checks(verdicts, staleness, node: config.name)
+        return .answered
+    }
+
+    /// Judges some addresses against one `now`.
+    ///
+    /// - Returns: how stale the proof was, in nanoseconds; nil without one.
+    func judge(
+        _ addresses: ArraySlice<[UInt8]>,
+        _ scope: Scope,
+        _ streamClass: StreamClass,
+        _ tenant: KnownTenant,
+        into verdicts: inout [(Verdict, isValid: Bool)]
+    ) -> UInt64? {
+        // Read after the request's last byte: this is the `now` that the lease is held against.
+        let asked = now()
+        var counts = DecisionCounts()
         for address in addresses {
             guard let recipient = recipient(address.span, tenant) else {
                 verdicts.append((Verdict(decision: .deny), false))
+                counts.add(.deny)
                 continue
             }
             let query = Query(
@@ -96,22 +130,33 @@ extension ServingLoop {
             )
             let verdict = guarded(view.verdict(query, now: asked), query, now: asked)
             verdicts.append((verdict, true))
+            counts.add(verdict.decision)
         }
-        for (verdict, _) in verdicts { door.metrics.count(verdict.decision) }
-        let staleness = view.lease.stalenessNanos(now: asked.bootNanos)
-        answer.json { json in
+        door.metrics.count(counts)
+        let spent = Clock.bootNanoseconds() - asked.bootNanos
+        let count = UInt64(max(addresses.count, 1))
+        door.metrics.checkAnswer.record(nanoseconds: spent / count, times: count)
+        return view.lease.stalenessNanos(now: asked.bootNanos)
+    }
+}
+
+extension HTTPAnswer {
+    /// The answer of a check.
+    mutating func checks(
+        _ verdicts: [(Verdict, isValid: Bool)],
+        _ stalenessNanos: UInt64?,
+        node: String
+    ) {
+        json { json in
             json.beginObject()
             json.key("results")
             json.beginArray()
             for (verdict, isValid) in verdicts { json.verdict(verdict, isValid: isValid) }
             json.endArray()
-            json.staleness(staleness)
-            json.field("node", config.name)
+            json.staleness(stalenessNanos)
+            json.field("node", node)
             json.endObject()
         }
-        let spent = Clock.bootNanoseconds() - asked.bootNanos
-        let count = UInt64(addresses.count)
-        door.metrics.checkAnswer.record(nanoseconds: spent / count, times: count)
     }
 }
 

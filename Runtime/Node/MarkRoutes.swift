@@ -136,6 +136,14 @@ extension ServingLoop {
             )
         }
         let text = Array(evidence.text.utf8)
+        // Evidence is stored as it came, and addresses are not stored.
+        let address = try body.required("address").lowercased()
+        guard !evidence.text.lowercased().contains(address) else {
+            throw Refused(
+                .badRequest,
+                "`evidence` holds the address itself; name a record of yours instead."
+            )
+        }
         guard text.count <= Suppression.Limits.evidenceBytes else {
             throw Refused(.contentTooLarge, "`evidence` is longer than 4 KiB.")
         }

@@ -21,11 +21,13 @@ import Synchronization
 struct Caller: Hashable, Sendable {
     /// The door it came through; each numbers its exchanges by itself.
     enum Door: Sendable {
-        case http, resp
+        case http, resp, imports
     }
 
     let door: Door
     let exchange: Exchange
+    /// Which part of an import; 0 for all else.
+    var part: UInt32 = 0
 }
 
 /// To a serving loop.
@@ -40,6 +42,8 @@ enum LoopMessage: Sendable {
     case acknowledged(Caller, Durability, DotRange)
     /// The gate said no.
     case refused(Caller, Refusal)
+    /// Every write before the question shows in the state from this local sequence number on.
+    case checkpointing(Caller, through: UInt64)
     /// Finish what is in flight, accept nothing, then close.
     case drain
 }
@@ -58,12 +62,20 @@ struct WriteMessage: Sendable {
     let stamp: RequestStamp?
     /// A recipient's own opt-out: shed last.
     let isOptOut: Bool
+
+    /// Rows of a list: they wait first.
+    var isImport: Bool {
+        if case .list(let list) = drafts.first { return list.source == .imported }
+        return false
+    }
 }
 
 /// To the node loop.
 enum NodeMessage: Sendable {
     /// A caller wants to write.
     case write(WriteMessage)
+    /// A caller wants to read everything that was acknowledged so far from the state.
+    case checkpoint(loop: Int, Caller)
     /// A serving loop has closed everything.
     case drained(loop: Int)
     /// A serving loop cannot go on, such as when its listener cannot be bound.
@@ -103,6 +115,13 @@ enum Limits {
     /// this is half a minute of a stalled loop; `committed` is cumulative, so a lost one is made
     /// good.
     static let storeReportsCount = 65_536
+    /// Descriptors that we assume where the system does not say: POSIX's usual soft limit.
+    static let descriptorsAtLeast = 1_024
+    /// Descriptors that we ask for at most: Linux's fs.nr_open, above which no process gets more.
+    static let descriptorsAtMost = 1_048_576
+    /// Connections of the admin listener: admins and scrapers are few, and these come out of the
+    /// tenth of the descriptors that public connections leave.
+    static let adminConnectionsCount = 64
     /// Bytes of the stack of a serving loop's thread.
     static let threadStackBytes = 4 * 1_048_576
     /// Bytes of a key file: 64 hex digits or a bearer text, and a line end.
@@ -110,6 +129,34 @@ enum Limits {
     /// Nanoseconds after which a serving loop stops waiting for the node loop: the gate's deadline
     /// and as much again for a stalled disk.
     static let answerDeadlineNanos = 2 * Cluster.Limits.acknowledgeDeadlineNanos
+    /// Imported changes that may wait for the state at once; then imports pause. Two runs of the
+    /// checkpointer: one is being written while the next gathers. In the log they are 150 MB.
+    static let recentChangesCount = 1_048_576
+    /// Changes in an overlay from which on imported ones go into `recent` instead: a quarter of
+    /// what it holds, so that a small import shows its reasons at once and a large one leaves room.
+    static let overlayImportCount = Suppression.Limits.overlayFullCount / 4
+    /// Rows in one part of an import: one record of the log, 8 KB, and 0.1 ms of the node loop.
+    static let importPartCount = 512
+    /// Parts of one import on their way: four commits are filled while four are written.
+    static let importPartsCount = 8
+    /// Rows that one turn of a loop reads, all imports together: about 0.5 ms, which is what a
+    /// check of another client may have to wait for.
+    static let importRowsPerTurnCount = 512
+    /// Imports at once on one loop.
+    static let importsCount = 16
+    /// Rejected rows that an answer lists, 100 bytes each; `invalid` counts all of them.
+    static let importRejectedCount = 10_000
+    /// Milliseconds between offers of a part that the node loop was too busy for.
+    static let importRetryMillis: UInt64 = 20
+    /// Nanoseconds without an acknowledged part after which an import is given up: a run of the
+    /// checkpointer among 10 M marks takes seconds, a stalled disk tens of them.
+    static let importSilenceNanos: UInt64 = 60_000_000_000
+    /// Checks of a batch answered in one turn: about 0.5 ms.
+    static let checksPerTurnCount = 512
+    /// Marks of an export read in one turn: about 0.5 ms, and 64 KiB of answer.
+    static let exportPerTurnCount = 256
+    /// Long answers at once on one loop: a batch holds 4 MiB, so 256 MiB at the very most.
+    static let jobsCount = 64
     /// Milliseconds between ticks of the node loop: lease age and deadlines are this coarse. A
     /// tenth of the target staleness of 1 s.
     static let tickMillis: UInt64 = 100

@@ -20,6 +20,7 @@ enum MetricName: String, CaseIterable {
     case checkpoint = "quell_state_checkpoint_seconds"
     case checkpointLag = "quell_state_checkpoint_lag_changes"
     case marks = "quell_state_marks_count"
+    case filter = "quell_state_filter_bytes"
     case damaged = "quell_state_damaged_total"
     case failed = "quell_store_failed_state"
     case loopLag = "quell_loop_lag_seconds"
@@ -53,12 +54,10 @@ public final class LoopMetrics: Sendable {
 
     init() {}
 
-    func count(_ decision: Decision, times: UInt64 = 1) {
-        switch decision {
-        case .allow: allowed.add(times)
-        case .deny: denied.add(times)
-        case .unknown: unknown.add(times)
-        }
+    func count(_ counts: DecisionCounts) {
+        allowed.add(counts.allowed)
+        denied.add(counts.denied)
+        unknown.add(counts.unknown)
     }
 }
 
@@ -69,11 +68,13 @@ public final class NodeMetrics: Sendable {
     let checkpoint = Histogram()
     let checkpointLag = Gauge()
     let marks = Gauge()
+    let filterBytes = Gauge()
     let loopLag = Histogram()
     let failed = Gauge()
     let ready = Gauge()
     /// 1 while a commit works here, whatever the lease says.
     let writable = Gauge()
+    /// -1 without a proof.
     let stalenessMillis = Gauge()
 
     init() {}
@@ -136,12 +137,15 @@ extension MetricsPage {
             page.sample(.decisions, labels: "decision=\"\(decision.name)\"", "\(total)")
         }
         page.head(.leaseStaleness, "gauge")
-        page.sample(.leaseStaleness, "\(Double(node.stalenessMillis.now) / 1_000)")
+        // Prometheus compares NaN with nothing, so "no proof" is not mistaken for "just proved".
+        let millis = node.stalenessMillis.now
+        page.sample(.leaseStaleness, millis < 0 ? "NaN" : "\(Double(millis) / 1_000)")
         page.histogram(.logCommit, [node.logCommit])
         page.sum(.logRecords, "counter", [node.logRecords.total])
         page.histogram(.checkpoint, [node.checkpoint])
         page.gauge(.checkpointLag, node.checkpointLag)
         page.gauge(.marks, node.marks)
+        page.gauge(.filter, node.filterBytes)
         page.sum(.damaged, "counter", loops.map(\.damaged.total))
         page.gauge(.failed, node.failed)
         page.histogram(.loopLag, loops.map(\.loopLag) + [node.loopLag])

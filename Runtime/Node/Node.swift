@@ -192,17 +192,20 @@ public enum Node {
         _ threads: [ServingThread],
         _ listener: Listener
     ) throws -> Ending? {
+        let keeper = MarkKeeper(filter: parts.identity.filter)
         let view = View(
             reader: try parts.store.reader(),
+            shared: keeper.published.reader(),
             door: nil,
             boundNanos: parts.config.stalenessBoundNanos
         )
-        let node = NodeLoop(parts, view: view)
+        let node = NodeLoop(parts, keeper: keeper, view: view)
         report(parts)
         for thread in threads {
             thread.begin(
                 ServingStart(
                     store: parts.store,
+                    memory: keeper.published,
                     node: parts.mailbox,
                     metrics: parts.metrics,
                     catalog: parts.catalog
@@ -228,6 +231,9 @@ public enum Node {
         )
         if let why = opened.restored {
             log.warning("restored directory: no lease, checks answer unknown", ["cause": why])
+        }
+        if opened.damage.isUnequal {
+            log.warning("the marks are not those that this node wrote: run `quell repair`", [:])
         }
         if !opened.damage.isEmpty {
             log.warning(

@@ -11,16 +11,6 @@ import Suppression
 import Synchronization
 import Token
 
-/// Who waits for a ticket.
-enum Waiter {
-    /// A request on a serving loop.
-    case serving(loop: Int, Caller)
-    /// A request on the admin listener, with the answer it gets on success.
-    case admin(Exchange, AdminAnswer)
-    /// The node itself, at bootstrap.
-    case bootstrap
-}
-
 final class NodeLoop: Turn {
     let config: Config
     let loop: Loop
@@ -33,8 +23,9 @@ final class NodeLoop: Turn {
     let identity: Opened
     /// Closes what the start-up opened on this loop.
     var onFinish: (() -> Void)?
-    private let firstRegisters: [Register]
+    let firstRegisters: [Register]
     let log: NodeLog
+    let keeper: MarkKeeper
     private(set) var core: Core
     private(set) var catalog: Catalog
     private(set) var lease = Lease.void
@@ -51,6 +42,9 @@ final class NodeLoop: Turn {
     private var nextTicket: UInt64 = 1
     private var lastPersisted: UInt64
     private var checkpointed: UInt64
+    private var shownThrough: UInt64
+    private var backlog = ImportBacklog()
+    private(set) var digest: MarkDigest?
     private var catalogOwed: Set<Int> = []
     private var listening: Set<Int> = []
     private var drained: Set<Int> = []
@@ -59,7 +53,8 @@ final class NodeLoop: Turn {
     /// Why the node must end; nil while it is well.
     private(set) var ending: Ending?
 
-    init(_ parts: NodeParts, view: consuming View) {
+    init(_ parts: NodeParts, keeper: MarkKeeper, view: consuming View) {
+        self.keeper = keeper
         config = parts.config
         loop = parts.loop
         store = parts.store
@@ -75,13 +70,17 @@ final class NodeLoop: Turn {
         core = Core(parts.boot)
         lastPersisted = parts.identity.nextLocalSequence - 1
         checkpointed = parts.identity.watermark
+        shownThrough = parts.identity.watermark
+        digest = parts.identity.digest
         self.view = view
     }
 
     /// Serves until a signal or a failure ends it.
     func run() throws {
         loop.turn = self
-        let admin = try HTTPServer(loop: loop, service: self)
+        var options = HTTPOptions()
+        options.connections = Limits.adminConnectionsCount
+        let admin = try HTTPServer(loop: loop, service: self, options: options)
         do {
             try admin.listen(host: config.listenHost, port: config.adminPort)
         } catch {
@@ -97,6 +96,7 @@ final class NodeLoop: Turn {
         signals = try Signals(on: loop, [.terminate, .interrupt]) { [unowned self] _ in
             end(.signal)
         }
+        if let key = catalog.sketchKey { store.adopt(key) }
         if catalog.registers.isEmpty { bootstrap() }
         loop.run()
         loop.close()
@@ -125,6 +125,9 @@ final class NodeLoop: Turn {
     private func take(_ message: NodeMessage) {
         switch message {
         case .write(let write): requested(write)
+        case .checkpoint(let loop, let caller):
+            store.requestCheckpoint()
+            _ = doors[loop].mailbox.post(.checkpointing(caller, through: shownThrough))
         case .listening(let index): listening.insert(index)
         case .drained(let index): drained.insert(index)
         case .broken(_, let why): end(.failed(why))
@@ -148,11 +151,15 @@ final class NodeLoop: Turn {
             metrics.failed.set(1)
             metrics.writable.set(0)
             step(.failed)
-        case .checkpointed(let through, let marks, let nanoseconds):
+        case .checkpointed(let through, let marks, let digest, let nanoseconds):
             metrics.checkpoint.record(nanoseconds: nanoseconds)
             metrics.marks.set(marks)
             checkpointed = max(checkpointed, through)
+            self.digest = digest
+            keeper.checkpointed(through: through)
+            backlog.checkpointed(through: through)
             step(.checkpointed(through: through))
+        case .filled: keeper.filled()
         }
         metrics.checkpointLag.set(Int(lastPersisted - min(lastPersisted, checkpointed)))
     }
@@ -162,7 +169,8 @@ final class NodeLoop: Turn {
     private func requested(_ write: WriteMessage) {
         let waiter = Waiter.serving(loop: write.loop, write.caller)
         // Imports and the API stop at half of the overlay, public opt-outs only when it is full.
-        let isShed = write.isOptOut ? view.isFull : view.isHalfFull
+        let isShed =
+            write.isOptOut ? view.isFull : view.isHalfFull || write.isImport && isFullOfImports
         guard !isShed else { return answer(waiter, .busy) }
         var remembered: Cluster.RememberedRequest?
         var covered = false
@@ -184,6 +192,9 @@ final class NodeLoop: Turn {
             covered: covered
         )
     }
+
+    /// Whether lists must wait for the checkpointer, or for a larger filter.
+    private var isFullOfImports: Bool { backlog.isFull || keeper.isNearlyFull }
 
     /// Whether a consent has covered what this request wrote the first time.
     private func isCovered(_ drafts: [Draft], _ dots: DotRange) throws(StorageError) -> Bool {
@@ -244,10 +255,8 @@ final class NodeLoop: Turn {
             if batch.isEmpty { batchFirst = sequence }
             batch.append(change)
             lastPersisted = sequence
-        case .show(let sequence, let change):
-            view.show(sequence, change)
-            for door in doors { door.show(sequence, change) }
-            if case .register(let register) = change.body { adopt(register) }
+            backlog.persist(sequence, change)
+        case .show(let sequence, let change): show(sequence, change)
         case .vouch(let lease):
             self.lease = lease
             view.vouch(lease)
@@ -259,6 +268,20 @@ final class NodeLoop: Turn {
             if let waiter = waiters.removeValue(forKey: ticket) { answer(waiter, refusal) }
         case .halt: end(.failed("the disk failed; see the log line above"))
         }
+    }
+
+    /// Memory first: then whoever hears of the change from a loop finds it on every loop.
+    private func show(_ sequence: UInt64, _ change: Change) {
+        keeper.insert(change)
+        shownThrough = sequence
+        if change.isImport, !view.isForImports {
+            do {
+                return try keeper.insertRecent(sequence, change)
+            } catch { log.warning("no memory for an import; its marks go the slow way", error) }
+        }
+        view.show(sequence, change)
+        for door in doors { door.show(sequence, change) }
+        if case .register(let register) = change.body { adopt(register) }
     }
 
     private func acknowledge(_ ticket: Ticket, _ durability: Durability, _ dots: DotRange) {
@@ -274,7 +297,7 @@ final class NodeLoop: Turn {
         }
     }
 
-    private func flushBatch() {
+    func flushBatch() {
         guard !batch.isEmpty else { return }
         let last = batchFirst + UInt64(batch.count) - 1
         let isTaken = store.append(LogBatch(firstSequence: batchFirst, changes: batch))
@@ -288,6 +311,7 @@ final class NodeLoop: Turn {
         var registers = catalog.registers
         registers[register.name] = register
         catalog = Catalog(registers: registers, clusterKey: clusterKey)
+        if let key = catalog.sketchKey { store.adopt(key) }
         for index in doors.indices { postCatalog(to: index) }
     }
 
@@ -316,11 +340,20 @@ final class NodeLoop: Turn {
         step(.ticked)
         do { try view.renew() } catch { log.warning("the state cannot be read", error) }
         for index in catalogOwed { postCatalog(to: index) }
+        if let larger = keeper.grow(shown: shownThrough) {
+            log.notice("the recipient filter grows", ["filter.bytes": "\(larger.bytes)"])
+            store.fill(larger, through: shownThrough)
+        }
+        keeper.reclaim()
+        metrics.filterBytes.set(keeper.bytes)
         let staleness = lease.stalenessNanos(now: now)
-        metrics.stalenessMillis.set(Int((staleness ?? 0) / 1_000_000))
+        metrics.stalenessMillis.set(staleness.map { Int($0 / 1_000_000) } ?? -1)
         metrics.ready.set(isReady ? 1 : 0)
         if let deadline = drainDeadlineNanos, now >= deadline { finish() }
     }
+
+    /// Whether the directory is what this node left behind; otherwise it is a learner.
+    var isTrusted: Bool { identity.restored == nil && identity.damage.isEmpty }
 
     /// Replay done, listeners bound, keys present, lease valid (DESIGN 10.2).
     var isReady: Bool {
@@ -357,21 +390,4 @@ final class NodeLoop: Turn {
         onFinish?()
         loop.stop()
     }
-
-    // MARK: bootstrap
-
-    /// Mints the cluster's secret, its admin and voters generation 1, in one log transaction.
-    private func bootstrap() {
-        let drafts = firstRegisters.map { Draft.register($0) }
-        request(drafts, policy: .strict, waiter: .bootstrap)
-        flushBatch()
-    }
-}
-
-/// Why a node ends.
-enum Ending: Equatable {
-    /// SIGTERM or SIGINT: exit 0.
-    case signal
-    /// Something broke: exit 70.
-    case failed(String)
 }

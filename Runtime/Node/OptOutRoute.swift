@@ -24,6 +24,14 @@ extension ServingLoop {
             let claims = open(token, tenant)
         else {
             door.metrics.badTokens.add()
+            // Only what does not open is counted against its sender, never a valid token.
+            guard withinBudget(exchange) else {
+                answer.problem(
+                    .tooManyRequests,
+                    detail: "Too many invalid links from this address. Wait a minute."
+                )
+                return .answered
+            }
             page(call, nil, .badToken, into: &answer)
             return .answered
         }

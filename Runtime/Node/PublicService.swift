@@ -5,6 +5,8 @@
 //     /v1/suppressions    scope suppress               MarkRoutes.swift
 //     /v1/consents        scope consent                MarkRoutes.swift
 //     /v1/links           scope link                   LinkRoute.swift
+//     /v1/import          scope import, streamed       ImportRoute.swift
+//     /v1/export          scope export, streamed       Jobs.swift
 //     /livez /readyz      anybody                      here
 //
 // A handler either answers at once or sends a write to the node loop and answers later.
@@ -29,13 +31,45 @@ struct Refused: Error {
 }
 
 extension ServingLoop: HTTPService {
-    func bodyLimit(head: borrowing RequestHead, bytes: Span<UInt8>) -> Int {
+    func plan(head: borrowing RequestHead, bytes: Span<UInt8>) -> BodyPlan {
         switch Route(bytes.extracting(head.path.range)) {
-        case .optOut: Limits.optOutBodyBytes
-        case .check, .links: Limits.batchBodyBytes
-        default: Limits.apiBodyBytes
+        case .optOut: .whole(limit: Limits.optOutBodyBytes)
+        case .check, .links: .whole(limit: Limits.batchBodyBytes)
+        case .imports: .streamed
+        default: .whole(limit: Limits.apiBodyBytes)
         }
     }
+
+    func begin(
+        head: borrowing RequestHead,
+        bytes: Span<UInt8>,
+        exchange: Exchange,
+        into answer: inout HTTPAnswer
+    ) -> Disposition {
+        do {
+            return try beginImport(Call(head, bytes), exchange, into: &answer)
+        } catch let refused as Refused {
+            answer.problem(refused.status, detail: refused.detail)
+        } catch {
+            answer.unavailable("This node cannot read its state. Ask another node.")
+        }
+        return .answered
+    }
+
+    func receive(_ exchange: Exchange, _ bytes: Span<UInt8>) -> Int {
+        receiveImport(exchange, bytes)
+    }
+
+    func bodyEnded(_ exchange: Exchange) {
+        if let session = imports[exchange] { endImport(session) }
+    }
+
+    func abandoned(_ exchange: Exchange) {
+        imports[exchange] = nil
+        jobs[exchange] = nil
+    }
+
+    func drained(_ exchange: Exchange) { jobs[exchange]?.isWaiting = false }
 
     func serve(
         head: borrowing RequestHead,
@@ -48,10 +82,19 @@ extension ServingLoop: HTTPService {
             switch Route(bytes.extracting(head.path.range)) {
             case .optOut(let token):
                 return optOut(call, token: Array(call.path[token...]), exchange, into: &answer)
-            case .check: return try check(call, into: &answer)
+            case .check: return try check(call, exchange, into: &answer)
             case .suppressions: return try suppressions(call, exchange, into: &answer)
             case .consents: return try consents(call, exchange, into: &answer)
             case .links: return try links(call, into: &answer)
+            case .export: return try export(call, exchange, into: &answer)
+            // Served whole only when it has no body.
+            case .imports:
+                _ = try authorize(call, .bulkImport)
+                if call.method != .post {
+                    answer.methodNotAllowed("POST")
+                } else {
+                    answer.problem(.badRequest, detail: "Send the list as the request's body.")
+                }
             case .live:
                 answer.start(.ok)
                 answer.send("text/plain; charset=utf-8", "alive\n")
@@ -93,18 +136,8 @@ extension ServingLoop: HTTPService {
         _ tenant: KnownTenant,
         stream: [UInt8],
         topic: [UInt8]
-    ) throws -> (scope: Scope, streamClass: StreamClass) {
-        let star = [UInt8(ascii: "*")]
-        guard let entry = tenant.streams.find(stream.span), !entry.isDeleted else {
-            throw Refused(.notFound, "Unknown stream; `quell stream list` shows them.")
-        }
-        if topic == star || topic.isEmpty {
-            return (Scope(stream: entry.id, topic: .any), entry.streamClass)
-        }
-        guard let found = entry.topics.find(topic.span), !found.isDeleted else {
-            throw Refused(.notFound, "Unknown topic of this stream; `quell topic list` shows them.")
-        }
-        return (Scope(stream: entry.id, topic: found.id), entry.streamClass)
+    ) throws(Refused) -> (scope: Scope, streamClass: StreamClass) {
+        try tenant.place(stream: stream.span, topic: topic.span)
     }
 
     /// Like `resolve`, where `*` as the stream means the whole tenant.
@@ -136,7 +169,7 @@ extension ServingLoop: HTTPService {
 /// The paths of the public listener.
 enum Route {
     case optOut(tokenAt: Int)
-    case check, suppressions, consents, links, live, ready, unknown
+    case check, suppressions, consents, links, imports, export, live, ready, unknown
 
     init(_ path: Span<UInt8>) {
         if path.starts(with: "/u/") {
@@ -149,6 +182,10 @@ enum Route {
             self = .consents
         } else if path.equals("/v1/links") {
             self = .links
+        } else if path.equals("/v1/import") {
+            self = .imports
+        } else if path.equals("/v1/export") {
+            self = .export
         } else if path.equals("/livez") {
             self = .live
         } else if path.equals("/readyz") {
@@ -170,5 +207,24 @@ extension Span<UInt8> {
 
     func equals(_ word: StaticString) -> Bool {
         count == word.utf8CodeUnitCount && starts(with: word)
+    }
+}
+
+extension KnownTenant {
+    /// Finds stream and topic by name; `*` and an empty topic mean all.
+    func place(
+        stream: Span<UInt8>,
+        topic: Span<UInt8>
+    ) throws(Refused) -> (scope: Scope, streamClass: StreamClass) {
+        guard let entry = streams.find(stream), !entry.isDeleted else {
+            throw Refused(.notFound, "Unknown stream; `quell stream list` shows them.")
+        }
+        if topic.isEmpty || topic.equals("*") {
+            return (Scope(stream: entry.id, topic: .any), entry.streamClass)
+        }
+        guard let found = entry.topics.find(topic), !found.isDeleted else {
+            throw Refused(.notFound, "Unknown topic of this stream; `quell topic list` shows them.")
+        }
+        return (Scope(stream: entry.id, topic: found.id), entry.streamClass)
     }
 }

@@ -26,6 +26,8 @@ struct PendingWrite {
         case consent(covered: Int)
         /// A run of RESP `SADD`: one reply a command.
         case resp([RESPOwed])
+        /// One part of an import.
+        case imported
     }
 
     let answer: Answer
@@ -50,6 +52,12 @@ final class ServingLoop: Turn {
     var view: View
     var catalog: Catalog
     var scratch = CanonicalAddress()
+    var prepared = PreparedChecks()
+    var imports: [Exchange: ImportSession] = [:]
+    /// Rows that may still be read in this turn.
+    var importRows = Limits.importRowsPerTurnCount
+    private var importTimer: EventLoop.Timer?
+    var jobs: [Exchange: any Job] = [:]
 
     init(
         index: Int,
@@ -59,6 +67,7 @@ final class ServingLoop: Turn {
         node: Mailbox<NodeMessage>,
         nodeMetrics: NodeMetrics,
         reader: consuming ReadTransaction,
+        shared: Published<MarkMemory>.Reader,
         catalog: Catalog
     ) throws {
         self.index = index
@@ -69,12 +78,23 @@ final class ServingLoop: Turn {
         self.nodeMetrics = nodeMetrics
         self.catalog = catalog
         listUnsubscribe = try ListUnsubscribe(publicURL: config.publicURL)
-        view = View(reader: reader, door: door, boundNanos: config.stalenessBoundNanos)
+        view = View(
+            reader: reader,
+            shared: shared,
+            door: door,
+            boundNanos: config.stalenessBoundNanos
+        )
     }
 
     /// Binds the public listener and serves until drained.
     func run() throws {
-        let server = try HTTPServer(loop: loop, service: self)
+        let share = ConnectionShare.each(
+            descriptors: Descriptors.raised(),
+            servers: 2 * config.loops
+        )
+        var httpOptions = HTTPOptions()
+        httpOptions.connections = share
+        let server = try HTTPServer(loop: loop, service: self, options: httpOptions)
         do {
             try server.listen(host: config.listenHost, port: config.httpPort, sharePort: true)
         } catch {
@@ -83,6 +103,7 @@ final class ServingLoop: Turn {
         }
         var options = RESPOptions()
         options.version = Version.number
+        options.connections = share
         let resp = try RESPServer(loop: loop, service: self, options: options)
         do {
             try resp.listen(host: config.listenHost, port: config.respPort, sharePort: true)
@@ -93,6 +114,9 @@ final class ServingLoop: Turn {
         }
         self.server = server
         self.resp = resp
+        importTimer = try EventLoop.Timer(on: loop, after: 0) { [unowned self] in
+            goOnImporting(retries: true)
+        }
         sweeper = try EventLoop.Timer(on: loop, after: 500, every: 500) { [unowned self] in
             refuseOverdue()
         }
@@ -107,8 +131,11 @@ final class ServingLoop: Turn {
         guard let server, let resp else { return }
         door.mailbox.drain(into: &messages)
         for message in messages { take(message, server, resp) }
+        importRows = Limits.importRowsPerTurnCount
         server.serveReady()
         resp.serveReady()
+        if stepJobs() { loop.again() }
+        goOnImporting(retries: false)
         server.flush()
         resp.flush()
         view.endTurn()
@@ -122,6 +149,10 @@ final class ServingLoop: Turn {
         case .vouch(let lease):
             view.vouch(lease)
             trim()
+            // The state may have reached what an export waits for.
+            for job in jobs.values { (job as? ExportJob)?.lookAgain() }
+        case .checkpointing(let caller, let through):
+            (jobs[caller.exchange] as? ExportJob)?.through = through
         case .catalog(let newer): catalog = newer
         case .acknowledged(let caller, let durability, let dots):
             complete(caller) { answer, started in
@@ -156,6 +187,7 @@ final class ServingLoop: Turn {
         server.close()
         resp.close()
         sweeper?.close()
+        importTimer?.close()
         door.mailbox.close()
         self.server = nil
         self.resp = nil
@@ -204,8 +236,52 @@ final class ServingLoop: Turn {
             _ = server?.complete(caller.exchange) { outcome.write(waiting.answer, into: &$0) }
         case .resp:
             _ = resp?.complete(caller.exchange) { outcome.write(waiting.answer, into: &$0) }
+        case .imports: importAnswered(caller, outcome)
         }
     }
+
+    /// Looks after imports while there are any.
+    func watchImports() {
+        if imports.isEmpty {
+            importTimer?.stop()
+        } else {
+            importTimer?.start(after: Limits.importRetryMillis, every: Limits.importRetryMillis)
+        }
+    }
+
+    // MARK: streamed bodies and answers
+
+    /// Completes an answer that was promised for later; nothing when the connection is gone.
+    func completeHTTP(_ exchange: Exchange, _ body: (inout HTTPAnswer) -> Void) {
+        _ = server?.complete(exchange, body)
+    }
+
+    func beginHTTP(_ exchange: Exchange, _ body: (inout HTTPAnswer) -> Void) {
+        _ = server?.begin(exchange, body)
+    }
+
+    /// False when the writer should wait for `drained`.
+    func sendHTTP(_ exchange: Exchange, _ bytes: Span<UInt8>) -> Bool {
+        server?.send(exchange, bytes) ?? false
+    }
+
+    func finishHTTP(_ exchange: Exchange) { server?.finish(exchange) }
+
+    /// Ends an answer that cannot be given whole: a reader must not take a part for the whole.
+    func abortHTTP(_ exchange: Exchange, hasBegun: Bool) {
+        if hasBegun {
+            server?.abort(exchange)
+        } else {
+            completeHTTP(exchange) {
+                $0.unavailable("This node cannot read its state. Ask another node.")
+            }
+        }
+    }
+
+    /// Counts an invalid token against its sender; false when that is over the limit.
+    func withinBudget(_ exchange: Exchange) -> Bool { server?.spend(exchange) ?? true }
+
+    func resume(_ exchange: Exchange) { server?.resume(exchange) }
 
     private func acknowledged(
         _ answer: PendingWrite.Answer,
@@ -225,7 +301,7 @@ final class ServingLoop: Turn {
             )
         case .suppression(let tenant, let key):
             return .durable(durability, text: consentID(tenant: tenant, key, dots.dot(0)))
-        case .consent, .resp: return .durable(durability, text: [])
+        case .consent, .resp, .imported: return .durable(durability, text: [])
         }
     }
 

@@ -11,6 +11,7 @@ import Synchronization
 /// What a serving loop needs, once the store is open.
 struct ServingStart: Sendable {
     let store: Store
+    let memory: Published<MarkMemory>
     let node: Mailbox<NodeMessage>
     let metrics: NodeMetrics
     let catalog: Catalog
@@ -82,6 +83,7 @@ private func serve(
             node: facts.node,
             nodeMetrics: facts.metrics,
             reader: try facts.store.reader(),
+            shared: facts.memory.reader(),
             catalog: facts.catalog
         )
         try serving.run()

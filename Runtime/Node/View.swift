@@ -1,10 +1,12 @@
 // How a serving loop answers "may I write to this person?".
 //
-// Three things go into a verdict, taken in this order in every turn (DESIGN 3; the order is the
+// Four things go into a verdict, taken in this order in every turn (DESIGN 3; the order is the
 // result of reference/models/overlay.py): the mailbox is drained, which brings marks and then the
-// lease that vouches for them; lease and overlay are taken; then the read transaction is renewed.
-// An overlay entry goes only when this loop's own snapshot is at or past it. Any other order lets
-// some loop allow an opt-out that was already acknowledged.
+// lease that vouches for them; lease and overlay are taken, and the memory that all loops share;
+// then the read transaction is renewed. An overlay entry goes only when this loop's own snapshot is
+// at or past it. Any other order lets some loop allow an opt-out that was already acknowledged.
+//
+// Most checks need the memory and the lease alone: the filter has every mark that was ever shown.
 
 import Cluster
 import EventLoop
@@ -20,11 +22,21 @@ struct View: ~Copyable {
     private var isRenewed = false
     private var missed: UInt64 = 0
     private let door: LoopDoor?
+    private let shared: Published<MarkMemory>.Reader
+    private var taken: MarkMemory?
     private let boundNanos: UInt64
 
-    /// - Parameter door: of a serving loop; nil on the node loop, which misses nothing.
-    init(reader: consuming ReadTransaction, door: LoopDoor?, boundNanos: UInt64) {
+    /// - Parameters:
+    ///   - shared: this thread's right to read the memory of all loops.
+    ///   - door: of a serving loop; nil on the node loop, which misses nothing.
+    init(
+        reader: consuming ReadTransaction,
+        shared: Published<MarkMemory>.Reader,
+        door: LoopDoor?,
+        boundNanos: UInt64
+    ) {
         self.reader = reader
+        self.shared = shared
         self.door = door
         self.boundNanos = boundNanos
     }
@@ -36,6 +48,9 @@ struct View: ~Copyable {
     mutating func show(_ sequence: UInt64, _ change: Change) {
         if !overlay.insert(sequence, change) { missed = sequence }
     }
+
+    /// Imported changes go into the shared memory alone from here on.
+    var isForImports: Bool { overlay.count < Limits.overlayImportCount }
 
     /// Imports and the API stop here.
     var isHalfFull: Bool { overlay.isHalfFull }
@@ -49,13 +64,26 @@ struct View: ~Copyable {
     /// Renews the snapshot, once a turn and after the mailbox was drained.
     mutating func renew() throws(StorageError) {
         guard !isRenewed else { return }
+        _ = memory()  // before the snapshot: what it drops, the snapshot has
         try reader.renew()
         overlay.drop(through: reader.watermark)
         isRenewed = true
     }
 
+    /// The memory of all loops, the same for the whole turn.
+    mutating func memory() -> MarkMemory {
+        if let taken { return taken }
+        let memory = shared.value()
+        taken = memory
+        return memory
+    }
+
     /// Gives the snapshot back, so that its pages can be reused while the loop sleeps.
     mutating func endTurn() {
+        if taken != nil {
+            taken = nil
+            shared.passed()
+        }
         guard isRenewed else { return }
         reader.reset()
         isRenewed = false
@@ -66,6 +94,8 @@ struct View: ~Copyable {
     mutating func close() {
         reader.reset()
         isRenewed = false
+        taken = nil
+        shared.close()
     }
 
     /// Walks every mark of a person, state and overlay merged.
@@ -77,10 +107,74 @@ struct View: ~Copyable {
         try reader.forEachMark(of: person, under: overlay, body)
     }
 
-    /// The verdict, fail-closed: `allow` needs a lease within the bound and a complete view.
+    /// Walks some marks of a tenant behind a key, as the state has them.
+    mutating func forEachMark(
+        of tenant: TenantID,
+        after last: MarkKey?,
+        limit: Int,
+        _ body: (MarkKey, Mark?) -> Void
+    ) throws(StorageError) {
+        try renew()
+        try reader.forEachMark(of: tenant, after: last, limit: limit, body)
+    }
+
+    /// Whether the snapshot has everything up to here.
+    mutating func shows(_ sequence: UInt64) throws(StorageError) -> Bool {
+        try renew()
+        return reader.watermark >= sequence
+    }
+
+    /// The decision alone, from memory where that is enough: what RESP and Postfix ask for.
     ///
     /// - Parameter now: read after the request's last byte, never a loop's cached time.
+    mutating func decide(_ query: Query, now: Instant) -> Decision {
+        let memory = memory()
+        switch memory.filter.probe(query) {
+        case .denied: return .deny
+        case .absent: return mayAllow(now) ? .allow : .unknown
+        case .ask: return asked(query, memory, now: now).decision
+        }
+    }
+
+    /// Decides a run; nil, a malformed address, is denied.
+    mutating func decide(
+        _ queries: [Query?],
+        now: Instant,
+        into decisions: inout [Decision]
+    ) {
+        decisions.removeAll(keepingCapacity: true)
+        let memory = memory()
+        let known: Decision = mayAllow(now) ? .allow : .unknown
+        for query in queries {
+            guard let query else {
+                decisions.append(.deny)
+                continue
+            }
+            switch memory.filter.probe(query) {
+            case .denied: decisions.append(.deny)
+            case .absent: decisions.append(known)
+            case .ask: decisions.append(asked(query, memory, now: now).decision)
+            }
+        }
+    }
+
+    /// The decision with reason and time, fail-closed: `allow` needs a lease within the bound and a
+    /// complete view.
+    ///
+    /// A denial from memory stands even if the marks do not say why: they may be on their way to
+    /// this loop, and a stranger's fingerprint denies at every listener alike.
     mutating func verdict(_ query: Query, now: Instant) -> Verdict {
+        let memory = memory()
+        switch memory.filter.probe(query) {
+        case .absent: return mayAllow(now) ? .allow : .unknown
+        case .ask: return asked(query, memory, now: now)
+        case .denied:
+            let known = asked(query, memory, now: now)
+            return known.decision == .deny ? known : Verdict(decision: .deny)
+        }
+    }
+
+    private mutating func asked(_ query: Query, _ memory: MarkMemory, now: Instant) -> Verdict {
         var judgement = Judgement(query, nowSeconds: now.wallMillis / 1_000)
         var damaged: UInt64 = 0
         do {
@@ -91,15 +185,22 @@ struct View: ~Copyable {
         } catch { return .unknown }
         if damaged > 0 { door?.metrics.damaged.add(damaged) }
         if let denial = judgement.denial { return denial }
-        guard isComplete, lease.permitsAllow(now: now.bootNanos, boundNanos: boundNanos)
-        else { return .unknown }
-        return .allow
+        if memory.deniesRecently(query) { return Verdict(decision: .deny) }
+        return mayAllow(now) ? .allow : .unknown
+    }
+
+    private mutating func mayAllow(_ now: Instant) -> Bool {
+        isComplete && lease.permitsAllow(now: now.bootNanos, boundNanos: boundNanos)
     }
 
     /// Whether nothing that the node loop showed is missing here.
     private var isComplete: Bool {
-        let missed = max(missed, door?.missedThrough.load(ordering: .acquiring) ?? 0)
-        return missed == 0 || reader.watermark >= missed
+        mutating get {
+            let missed = max(missed, door?.missedThrough.load(ordering: .acquiring) ?? 0)
+            guard missed > 0 else { return true }
+            do { try renew() } catch { return false }
+            return reader.watermark >= missed
+        }
     }
 
     /// The mark of one key, merged; empty when nobody wrote it, nil when its bytes are damaged.

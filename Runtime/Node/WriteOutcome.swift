@@ -27,7 +27,7 @@ enum WriteOutcome {
                     json.field("durability", durability.name)
                     json.endObject()
                 }
-            case .resp: break  // never here: RESP has its own writer below
+            case .resp, .imported: break  // never here: each has its own writer
             case .consent(let covered):
                 answer.json { json in
                     json.beginObject()
@@ -67,7 +67,7 @@ extension Refusal {
     }
 
     /// What went wrong, what is safe to assume, what to do.
-    private var detail: String {
+    var detail: String {
         switch self {
         case .notDurable:
             "The request is not yet on enough disks. Nothing is lost; send it again."

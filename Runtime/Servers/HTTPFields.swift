@@ -211,7 +211,7 @@ private enum Length {
     case tooLarge
 }
 
-/// Digits only, 1 to 19 (llhttp's own counter ends there); below 2^31 it is a number.
+/// Digits only, 1 to 19 (llhttp's own counter ends there); up to our bound it is a number.
 private func decimal(_ input: Span<UInt8>, _ part: HTTPRange) -> Length? {
     guard part.count > 0, part.count <= 19 else { return nil }
     var number = 0

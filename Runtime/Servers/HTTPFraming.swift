@@ -1,7 +1,7 @@
 // Bytes to requests: one connection's HTTP/1.1 framing, with no socket, clock or policy in it.
 //
 //     head  --scanner finds the end--> llhttp reads it whole --> judge --+--> ready (no body)
-//                                                                        +--> .head: bound?
+//                                                                        +--> .head: allow, stream
 //     body  --counted, or chunk scanner--> llhttp --de-chunked in place--> ready --> begin()
 //
 // Two readers look at every byte: ours, which knows what must never pass, and llhttp, which knows
@@ -10,7 +10,9 @@
 // pointer to `ParserCell`; a field is sorted by its length and its bytes, without a string.
 //
 // Chunks are moved together inside the input buffer while llhttp walks over it: the write position
-// is never ahead of what it has read. So a service sees one contiguous body, however it came.
+// is never ahead of what it has read. So a service sees one contiguous body, however it came. A
+// body that is streamed goes the same way, but what was taken of it leaves the input, and the head
+// before it as well: then the body is without bound and the input is not.
 
 internal import CLLHTTP
 internal import Wire
@@ -22,7 +24,8 @@ struct HTTPFraming: ~Copyable {
     enum Step: Equatable {
         /// Nothing whole yet.
         case more
-        /// The head of a request with a body is whole: `allow` its size, then advance again.
+        /// The head of a request with a body is whole: `allow` its size or `stream` it, then
+        /// advance again.
         case head
         /// The request is whole: serve it, then `begin`.
         case ready
@@ -38,6 +41,8 @@ struct HTTPFraming: ~Copyable {
     private var phase = Phase.head
     private var left = 0
     private var limit = 0
+    private var isStreamed = false
+    private var taken = 0
     /// Offset of the first byte that belongs to no request yet, or to one that is not whole.
     private(set) var cursor = 0
 
@@ -56,13 +61,29 @@ struct HTTPFraming: ~Copyable {
     /// True between the end of a head and the end of its body.
     var isInBody: Bool { phase == .counted || phase == .chunked }
 
+    /// True between the end of a head and the word on its body.
+    var isAtBody: Bool { phase == .limit }
+
+    /// True once the current request has come to its end.
+    var isWhole: Bool { phase == .ready }
+
     /// Body bytes that have come, for the slowest rate.
-    var bodyBytes: Int { unsafe cell.pointee.fields.head.body.count }
+    var bodyBytes: Int { taken + (unsafe cell.pointee.fields.head.body.count) }
+
+    /// Where the bytes of a streamed body lie that wait to be taken.
+    var pending: Range<Int> { isStreamed ? unsafe cell.pointee.fields.head.body.range : 0..<0 }
+
+    /// Bytes of the input that are not served yet: of a streamed body, and behind the request.
+    func waiting(_ input: Span<UInt8>) -> Int {
+        input.count - (pending.isEmpty ? cursor : pending.lowerBound)
+    }
 
     /// Goes on with the next request behind the one that was served.
     mutating func begin() {
         precondition(phase == .ready, "a request is served before the next one begins")
         phase = .head
+        isStreamed = false
+        taken = 0
         scanner = HeadScanner(at: cursor)
     }
 
@@ -80,13 +101,30 @@ struct HTTPFraming: ~Copyable {
 
     /// Sets the bound of the body that `.head` announced.
     mutating func allow(bodyBytes: Int) -> Step {
-        precondition(phase == .limit, "a bound is set between head and body")
-        limit = bodyBytes
-        let isChunked = unsafe cell.pointee.fields.isChunked
-        phase = isChunked ? .chunked : .counted
-        chunks = ChunkScanner()
-        left = unsafe cell.pointee.fields.contentLength
-        return !isChunked && left > limit ? .refused(.body) : .more
+        beginBody(min(bodyBytes, Limits.wholeBodyBytes))
+        return phase == .counted && left > limit ? .refused(.body) : .more
+    }
+
+    /// Lets the body that `.head` announced come without bound; the head's bytes go.
+    mutating func stream(_ input: inout [UInt8]) {
+        beginBody(.max)
+        isStreamed = true
+        input.removeSubrange(0..<cursor)
+        cursor = 0
+        unsafe cell.pointee.fields.head.body = HTTPRange(0, 0)
+    }
+
+    /// Lets the first bytes of `pending` go.
+    mutating func take(_ count: Int, of input: inout [UInt8]) {
+        precondition(isStreamed && count <= pending.count, "what is taken has come")
+        var gone = pending.lowerBound + count
+        // Behind the last byte lies framing alone, up to the cursor.
+        if gone == pending.upperBound { gone = cursor }
+        let rest = HTTPRange(0, max(0, pending.upperBound - gone))
+        input.removeSubrange(0..<gone)
+        cursor -= gone
+        taken += count
+        unsafe cell.pointee.fields.head.body = rest
     }
 
     /// Reads on as far as the input goes.
@@ -97,6 +135,14 @@ struct HTTPFraming: ~Copyable {
         case .chunked: advanceChunked(&input)
         case .limit, .ready: preconditionFailure("advance waits for allow or begin")
         }
+    }
+
+    private mutating func beginBody(_ limit: Int) {
+        precondition(phase == .limit, "a bound is set between head and body")
+        self.limit = limit
+        phase = unsafe cell.pointee.fields.isChunked ? .chunked : .counted
+        chunks = ChunkScanner()
+        left = unsafe cell.pointee.fields.contentLength
     }
 
     private mutating func advanceHead(_ input: inout [UInt8]) -> Step {

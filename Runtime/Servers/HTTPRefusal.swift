@@ -78,6 +78,14 @@ public enum HTTPRefusal: UInt8, CaseIterable, Sendable {
         }
     }
 
+    /// The bytes themselves were wrong, not their number or their pace: a fault of the peer.
+    public var isMalformed: Bool {
+        switch self {
+        case .body, .headTime, .bodyTime: false
+        default: true
+        }
+    }
+
     /// What to do about it.
     public var detail: String {
         switch self {
@@ -92,7 +100,7 @@ public enum HTTPRefusal: UInt8, CaseIterable, Sendable {
         case .hostMismatch: "Name the same host in the target and in Host, or send the path only."
         case .targetInvalid: "Send a target that begins with / and has no fragment."
         case .lengthRepeated: "Send Content-Length once."
-        case .lengthInvalid: "Write Content-Length as one decimal number below 2^31."
+        case .lengthInvalid: "Write Content-Length as one decimal number below 2^50."
         case .lengthAndCoding: "Send either Content-Length or Transfer-Encoding, never both."
         case .codingUnknown: "Use Transfer-Encoding: chunked, or send a Content-Length."
         case .codingTooEarly: "Use HTTP/1.1 for chunks, or send a Content-Length."

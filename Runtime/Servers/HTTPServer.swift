@@ -13,24 +13,14 @@ public import Wire
 public final class HTTPServer {
     /// What has been counted since the start.
     public internal(set) var counters = HTTPCounters()
-    /// True after `drain`.
-    public private(set) var isDraining = false
 
     let service: any HTTPService
     let options: HTTPOptions
-    /// Milliseconds of the last sweep.
-    private(set) var now: UInt64
+    let roster: Roster<HTTPConnection>
 
-    private let loop: Loop
-    private var timer: Timer?
-    private var listeners: [Listener] = []
-    private var slots: [HTTPConnection?] = []
-    private var generations: [UInt32] = []
-    private var freeSlots: [UInt32] = []
     private var ready: [HTTPConnection] = []
     private var serving: [HTTPConnection] = []
-    private var dirtied: [HTTPConnection] = []
-    private var spare: [[UInt8]] = []
+    private var budget = PeerBudget()
 
     /// Makes a server that listens nowhere yet.
     ///
@@ -41,13 +31,15 @@ public final class HTTPServer {
         service: any HTTPService,
         options: HTTPOptions = HTTPOptions()
     ) throws(LoopError) {
-        self.loop = loop
         self.service = service
         self.options = options
-        now = Clock.bootNanoseconds() / 1_000_000
-        guard options.sweepMilliseconds > 0 else { return }
-        let period = options.sweepMilliseconds
-        timer = try Timer(on: loop, after: period, every: period) { [self] in
+        let bounds = RosterBounds(
+            connections: options.connections,
+            perPeer: options.connectionsPerPeer,
+            fromLoopback: options.connectionsFromLoopback
+        )
+        roster = Roster(loop, bounds)
+        try roster.startTimer(every: options.sweepMilliseconds) { [self] in
             sweep(now: Clock.bootNanoseconds() / 1_000_000)
         }
     }
@@ -56,36 +48,24 @@ public final class HTTPServer {
     ///
     /// - Parameter sharePort: other loops listen on the same port (see `Listener`).
     public func listen(host: String, port: Int, sharePort: Bool = false) throws(LoopError) {
-        let listener = try Listener(
-            on: loop,
-            host: host,
-            port: port,
-            sharePort: sharePort,
-            owner: self
-        )
-        listeners.append(listener)
+        try roster.listen(host: host, port: port, sharePort: sharePort, owner: self)
     }
 
     /// The bound ports, in the order of `listen`.
-    public var ports: [Int] { listeners.map(\.port) }
+    public var ports: [Int] { roster.ports }
 
-    /// Serves every connection that has a whole request; part of the turn.
+    /// Serves every connection that has a whole request, or a piece of a body; part of the turn.
     public func serveReady() {
         guard !ready.isEmpty else { return }
         swap(&ready, &serving)
         for connection in serving { connection.serveReady() }
         serving.removeAll(keepingCapacity: true)
-        if !ready.isEmpty { loop.again() }
     }
 
     /// Writes to every connection that has answers; the end of the turn.
     public func flush() {
-        guard !dirtied.isEmpty else { return }
-        var batch: [HTTPConnection] = []
-        swap(&dirtied, &batch)
-        for connection in batch { connection.flush() }
-        batch.removeAll(keepingCapacity: true)
-        if dirtied.isEmpty { swap(&dirtied, &batch) }
+        roster.flush()
+        if !ready.isEmpty { roster.loop.again() }
     }
 
     /// `serveReady` and `flush`, for a node that has nothing to do in between.
@@ -99,111 +79,125 @@ public final class HTTPServer {
     /// - Returns: false if the connection is gone; then `body` was not called.
     @discardableResult
     public func complete(_ exchange: Exchange, _ body: (inout HTTPAnswer) -> Void) -> Bool {
-        guard let connection = connection(exchange), connection.awaits(exchange) else {
-            return false
-        }
+        guard let connection = waiting(exchange) else { return false }
         connection.complete(body)
         return true
     }
 
+    /// Begins a streamed answer to a request that was promised `.later`, once its body has ended.
+    ///
+    /// `body` writes status and fields and ends with `HTTPAnswer.openStream`. Then `send` and, in
+    /// the end, `finish`; or the service hears `abandoned`.
+    /// - Returns: false if the connection is gone; then `body` was not called.
+    @discardableResult
+    public func begin(_ exchange: Exchange, _ body: (inout HTTPAnswer) -> Void) -> Bool {
+        guard let connection = waiting(exchange) else { return false }
+        connection.begin(body)
+        return true
+    }
+
+    /// Sends a piece of a streamed answer, as a chunk; before `flush` in a turn.
+    ///
+    /// - Returns: false if the connection is gone, or if the writer should wait for `drained`; the
+    ///   bytes are taken anyway.
+    @discardableResult
+    public func send(_ exchange: Exchange, _ bytes: Span<UInt8>) -> Bool {
+        waiting(exchange)?.send(bytes) ?? false
+    }
+
+    /// Ends the connection of a streamed answer that cannot be finished: without its last chunk no
+    /// reader of HTTP/1.1 takes it for whole. The service hears `abandoned`.
+    public func abort(_ exchange: Exchange) { waiting(exchange)?.abort() }
+
+    /// Ends a streamed answer.
+    public func finish(_ exchange: Exchange) { waiting(exchange)?.finish() }
+
+    /// Has the rest of a body offered to a service that took less than it was offered.
+    public func resume(_ exchange: Exchange) {
+        waiting(exchange)?.resumeBody()
+        if !ready.isEmpty { roster.loop.again() }
+    }
+
     /// The peer's `address:port` as ASCII; nil if the connection is gone.
     public func peer(_ exchange: Exchange) -> [UInt8]? {
-        guard let connection = connection(exchange), connection.isNamed(by: exchange) else {
-            return nil
-        }
-        return connection.stream.peer
+        roster.member(of: exchange)?.stream.peer
     }
+
+    /// Whom the connection is counted against; nil if it is gone.
+    public func peer(of exchange: Exchange) -> PeerKey? {
+        roster.member(of: exchange)?.place.peer
+    }
+
+    /// Counts a fault that only the service can see, such as an invalid token, against the peer of
+    /// an exchange, beside its malformed requests.
+    ///
+    /// - Returns: false if the peer is over its budget: answer as shortly as can be.
+    public func spend(_ exchange: Exchange) -> Bool {
+        spend(peer(of: exchange))
+    }
+
+    /// True after `drain`.
+    public var isDraining: Bool { roster.isDraining }
 
     /// Stops accepting, ends idle connections, and lets each other one end with its next answer.
-    public func drain() {
-        isDraining = true
-        closeListeners()
-        for connection in slots { connection?.drain() }
-    }
+    public func drain() { roster.drain() }
 
     /// True once `drain` has nothing left to wait for.
-    public var isDrained: Bool { isDraining && counters.open == 0 }
+    public var isDrained: Bool { isDraining && roster.open == 0 }
 
     /// Ends everything now. The close callbacks run with the loop.
     public func close() {
-        isDraining = true
-        closeListeners()
-        timer?.close()
-        timer = nil
-        for connection in slots { connection?.stream.close() }
+        roster.close()
         ready.removeAll()
-        dirtied.removeAll()
-        spare.removeAll()
     }
 
     /// Ends connections that are over time. The server's own timer calls it twice a second.
     ///
     /// - Parameter milliseconds: CLOCK_BOOTTIME; an argument, so that tests pass time by numbers.
-    public func sweep(now milliseconds: UInt64) {
-        now = milliseconds
-        for connection in slots { connection?.sweep() }
-    }
+    public func sweep(now milliseconds: UInt64) { roster.sweep(now: milliseconds) }
 
-    private func closeListeners() {
-        for listener in listeners { listener.close() }
-        listeners.removeAll()
-    }
-
-    private func connection(_ exchange: Exchange) -> HTTPConnection? {
-        exchange.slot < slots.count ? slots[Int(exchange.slot)] : nil
+    private func waiting(_ exchange: Exchange) -> HTTPConnection? {
+        guard let connection = roster.member(of: exchange), connection.awaits(exchange) else {
+            return nil
+        }
+        return connection
     }
 }
 
 @available(*, unavailable) extension HTTPServer: Sendable {}
 
 extension HTTPServer: ListenerOwner {
-    /// Gives an accepted stream a slot, or closes it.
+    /// Gives an accepted stream a place, or closes it.
     public func listener(_ listener: Listener, accepted stream: Stream) {
-        guard counters.open < options.connections, !isDraining else {
-            counters.turnedAway += 1
-            return stream.close()
+        switch roster.admit(stream) {
+        case .full: counters.turnedAway += 1
+        case .peerFull: counters.turnedAwayPeers += 1
+        case .seated(let place):
+            counters.accepted += 1
+            counters.open += 1
+            roster.seat(HTTPConnection(self, place, stream))
         }
-        counters.accepted += 1
-        counters.open += 1
-        let slot = freeSlots.popLast() ?? UInt32(slots.count)
-        if slot == slots.count {
-            slots.append(nil)
-            generations.append(0)
-        }
-        generations[Int(slot)] &+= 1
-        let connection = HTTPConnection(
-            self,
-            slot: slot,
-            generation: generations[Int(slot)],
-            stream
-        )
-        slots[Int(slot)] = connection
-        stream.owner = connection
-        stream.startReading()
     }
 }
 
 /// What connections ask of their server.
 extension HTTPServer {
+    /// Milliseconds of the last sweep.
+    var now: UInt64 { roster.now }
+
     /// The time that lies this far ahead, seen from the last sweep, rounded up by one period.
     func after(_ milliseconds: UInt64) -> UInt64 { now + milliseconds + options.sweepMilliseconds }
 
     func list(_ connection: HTTPConnection) { ready.append(connection) }
 
-    func dirty(_ connection: HTTPConnection) { dirtied.append(connection) }
-
-    func forget(_ slot: UInt32) {
+    func forget(_ connection: HTTPConnection) {
         counters.open -= 1
-        slots[Int(slot)] = nil
-        freeSlots.append(slot)
+        roster.forget(connection.place)
     }
 
-    func takeBuffer() -> [UInt8] { spare.popLast() ?? [] }
-
-    func giveBuffer(_ buffer: consuming [UInt8]) {
-        guard spare.count < Limits.spareBuffers, buffer.capacity <= Limits.spareBufferBytes,
-            !isDraining
-        else { return }
-        spare.append(buffer)
+    /// Counts a fault; true for who is not counted. A sweep's time is fine enough for 20 seconds.
+    func spend(_ peer: PeerKey?) -> Bool {
+        guard let peer, options.countsLoopbackFaults || !peer.isLoopback else { return true }
+        return budget.spend(peer, now: now * 1_000_000)
     }
 }

@@ -27,6 +27,15 @@ extension Limits {
     /// (Redis has none by default); 15 minutes only ends those whose peer is gone without a word.
     static let respIdleMilliseconds: UInt64 = 900_000
 
+    /// Bytes of unfinished commands of one server, beyond `unfinishedFreeBytes` each: 16 commands
+    /// of the largest size, 4 MiB, and 160 of 1,000 addresses.
+    static let unfinishedBytes = 64 << 20
+
+    /// What a connection may hold of an unfinished command in any case: 4 KiB, a stranger's whole
+    /// command, so that nobody can fill the server and have a single check refused because a packet
+    /// cut it. 10,000 connections make 40 MB of it.
+    static let unfinishedFreeBytes = 4_096
+
     /// Bytes of a client's name, as long as a host's (RFC 1035, 2.3.4).
     static let clientNameBytes = 255
 }

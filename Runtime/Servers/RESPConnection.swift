@@ -21,14 +21,15 @@ final class RESPConnection {
     let stream: Stream
     let server: RESPServer
     var session: RESPSession
-    private let slot: UInt32
-    private let generation: UInt32
+    let place: Place
 
     private var parser = RESPParser()
     private var input: [UInt8] = []
     private var output: [UInt8] = []
     private var phase = Phase.reading
     private var request: UInt64 = 0
+    /// Bytes of an unfinished command that the server has counted.
+    private var kept = 0
     /// Replies that a `.later` promised.
     private var promised = 0
     private var isListed = false
@@ -42,16 +43,11 @@ final class RESPConnection {
     private var authDeadline: UInt64
     /// When the first byte of an unfinished command came; nil if there is none.
     private var partialSince: UInt64?
-    private var stallDeadline = UInt64.max
-    private var queuedBefore = 0
+    private var watch = StallWatch()
 
-    init(
-        _ server: RESPServer, slot: UInt32, generation: UInt32, session: RESPSession,
-        _ stream: Stream
-    ) {
+    init(_ server: RESPServer, _ place: Place, session: RESPSession, _ stream: Stream) {
         self.server = server
-        self.slot = slot
-        self.generation = generation
+        self.place = place
         self.session = session
         self.stream = stream
         deadline = server.after(server.options.idleMilliseconds)
@@ -61,11 +57,8 @@ final class RESPConnection {
 
     /// True if this run is the one that waits for its replies.
     func awaits(_ exchange: Exchange) -> Bool {
-        phase == .waiting && generation == exchange.generation && request == exchange.request
+        phase == .waiting && request == exchange.request
     }
-
-    /// True if the connection has this name.
-    func isNamed(by exchange: Exchange) -> Bool { generation == exchange.generation }
 
     /// Parses and serves, up to the bound of a turn.
     ///
@@ -107,10 +100,7 @@ final class RESPConnection {
         server.counters.sentBytes += output.count
         stream.write(output.span)
         output.removeAll(keepingCapacity: true)
-        if stream.queuedBytes > 0, stallDeadline == .max {
-            queuedBefore = stream.queuedBytes
-            stallDeadline = server.after(Limits.stallMilliseconds)
-        }
+        watch.wrote(queued: stream.queuedBytes, limit: server.after(Limits.stallMilliseconds))
         if phase == .leaving, !hasShutDown {
             hasShutDown = true
             stream.shutdown()
@@ -122,19 +112,17 @@ final class RESPConnection {
     /// Ends what is over time.
     func sweep() {
         let queued = stream.queuedBytes
-        if queued == 0 {
-            stallDeadline = .max
-        } else if queued < queuedBefore {
-            stallDeadline = server.after(Limits.stallMilliseconds)
-        }
-        queuedBefore = queued
-        if server.now > stallDeadline {
+        let limit = server.after(Limits.stallMilliseconds)
+        if watch.hasStalled(queued: queued, now: server.now, limit: limit) {
             server.counters.stalled += 1
             return stream.close()
         }
         switch phase {
         case .reading, .ready: sweepReading()
-        case .leaving: if server.now > deadline { stream.close() }
+        case .leaving:
+            // The time to linger begins when the peer has all; until then it may stall.
+            if queued > 0 { deadline = server.after(Limits.lingerMilliseconds) }
+            if server.now > deadline { stream.close() }
         case .waiting: break  // the service has deadlines of its own
         }
     }
@@ -175,7 +163,8 @@ final class RESPConnection {
         if session.principal == nil, now > authDeadline { return refuseNow(.authTime) }
         if let since = partialSince {
             let came = UInt64(input.count - parser.cursor)
-            let allowed = server.options.commandMilliseconds
+            let allowed =
+                server.options.commandMilliseconds
                 + server.options.sweepMilliseconds + came / Limits.bodyBytesPerMillisecond
             if now > since + allowed { refuseNow(.commandTime) }
         } else if phase == .reading, now > deadline {
@@ -190,7 +179,9 @@ final class RESPConnection {
     }
 
     private func serve(
-        _ batch: inout RESPBatch, _ bytes: Span<UInt8>, _ replies: inout RESPReplies
+        _ batch: inout RESPBatch,
+        _ bytes: Span<UInt8>,
+        _ replies: inout RESPReplies
     ) {
         // Locals, as each look at a stored property of a class costs as much as parsing a word.
         var parser = self.parser
@@ -202,7 +193,10 @@ final class RESPConnection {
             let start = parser.cursor
             let first = batch.words.count
             let found = parser.next(
-                bytes, within: isMember ? .member : .stranger, into: &batch.words)
+                bytes,
+                within: isMember ? .member : .stranger,
+                into: &batch.words
+            )
             guard found == .command else {
                 serveRun(&batch, bytes, &replies)
                 if phase == .ready { stop(found, isEnd: parser.cursor == bytes.count, &replies) }
@@ -237,7 +231,9 @@ final class RESPConnection {
 
     /// Nothing more to serve: for now, or for good.
     private func stop(
-        _ found: RESPParser.Found, isEnd: Bool, _ replies: inout RESPReplies
+        _ found: RESPParser.Found,
+        isEnd: Bool,
+        _ replies: inout RESPReplies
     ) {
         if case .refused(let refusal) = found { return refuse(refusal, &replies) }
         phase = .reading
@@ -250,7 +246,9 @@ final class RESPConnection {
     }
 
     private func serveRun(
-        _ batch: inout RESPBatch, _ bytes: Span<UInt8>, _ replies: inout RESPReplies
+        _ batch: inout RESPBatch,
+        _ bytes: Span<UInt8>,
+        _ replies: inout RESPReplies
     ) {
         let count = batch.commands.count
         guard count > 0, phase == .ready else { return }
@@ -259,9 +257,12 @@ final class RESPConnection {
         replies.expect(count)
         let before = replies.byteCount
         let disposition = server.service.serve(
-            batch: batch, bytes: bytes,
-            exchange: Exchange(slot: slot, generation: generation, request: request),
-            session: &session, into: &replies)
+            batch: batch,
+            bytes: bytes,
+            exchange: Exchange(slot: place.slot, generation: place.generation, request: request),
+            session: &session,
+            into: &replies
+        )
         switch disposition {
         case .answered:
             precondition(replies.owed == 0, "a service that answered gave every reply")
@@ -284,6 +285,7 @@ final class RESPConnection {
         }
         if phase == .ready || phase == .reading, server.isDraining { leave() }
         if phase == .reading, hasPeerFinished { leave() }
+        countUnfinished()
         if phase == .ready { list() }
         let isBusy = phase == .ready || phase == .waiting
         if isBusy, input.count - parser.cursor > Limits.pipelineBytes {
@@ -292,6 +294,17 @@ final class RESPConnection {
             stream.startReading()
         }
         giveBack()
+    }
+
+    /// Notes what an unfinished command keeps, or ends if that is too much.
+    private func countUnfinished() {
+        let waiting = phase == .reading ? input.count - parser.cursor : 0
+        let bytes = max(0, waiting - Limits.unfinishedFreeBytes)
+        guard !server.keeps(bytes, insteadOf: &kept) else { return }
+        refuseNow(.unfinished)
+        input = []
+        parser = RESPParser()
+        _ = server.keeps(0, insteadOf: &kept)  // less is always possible
     }
 
     /// Drops what is served; moves the rest once it is the smaller part, so each byte moves once.
@@ -320,27 +333,23 @@ final class RESPConnection {
     private func markDirty() {
         guard !isDirty else { return }
         isDirty = true
-        server.dirty(self)
+        server.roster.dirty(self)
     }
 
     private func takeOutput() -> [UInt8] {
         var taken: [UInt8] = []
         swap(&taken, &output)
-        return taken.capacity > 0 ? taken : server.takeBuffer()
+        return taken.capacity > 0 ? taken : server.roster.takeBuffer()
     }
 
     /// Returns buffers that are empty.
     private func giveBack() {
-        if output.isEmpty, output.capacity > 0 {
-            server.giveBuffer(output)
-            output = []
-        }
-        if input.isEmpty, input.capacity > 0 {
-            server.giveBuffer(input)
-            input = []
-        }
+        server.roster.giveBack(&output)
+        server.roster.giveBack(&input)
     }
 }
+
+extension RESPConnection: RosterMember {}
 
 extension RESPConnection: StreamOwner {
     func stream(_ stream: Stream, received bytes: Span<UInt8>) {
@@ -350,7 +359,7 @@ extension RESPConnection: StreamOwner {
             if dropped > Limits.lingerBytes { stream.close() }
             return
         }
-        if input.capacity == 0 { input = server.takeBuffer() }
+        if input.capacity == 0 { input = server.roster.takeBuffer() }
         unsafe bytes.withUnsafeBufferPointer { unsafe input.append(contentsOf: $0) }
         if phase == .reading { phase = .ready }
         if phase == .ready { list() }
@@ -370,7 +379,7 @@ extension RESPConnection: StreamOwner {
     }
 
     func streamDrained(_ stream: Stream) {
-        stallDeadline = .max
+        watch.drained()
         if phase == .ready { list() }
         if phase == .leaving, hasShutDown { leaveIfDone() }
         if server.isDraining { drain() }
@@ -382,6 +391,7 @@ extension RESPConnection: StreamOwner {
         input.removeAll(keepingCapacity: true)
         giveBack()
         phase = .leaving
-        server.forget(slot)
+        _ = server.keeps(0, insteadOf: &kept)  // less is always possible
+        server.forget(self)
     }
 }

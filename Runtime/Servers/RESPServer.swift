@@ -12,39 +12,33 @@ public import Wire
 public final class RESPServer {
     /// What has been counted since the start.
     public internal(set) var counters = RESPCounters()
-    /// True after `drain`.
-    public private(set) var isDraining = false
 
     let service: any RESPService
     let options: RESPOptions
-    /// Milliseconds of the last sweep.
-    private(set) var now: UInt64
+    let roster: Roster<RESPConnection>
 
-    private let loop: Loop
-    private var timer: Timer?
-    private var listeners: [Listener] = []
-    private var slots: [RESPConnection?] = []
-    private var generations: [UInt32] = []
-    private var freeSlots: [UInt32] = []
     private var ready: [RESPConnection] = []
-    private var dirtied: [RESPConnection] = []
-    private var spare: [[UInt8]] = []
     private var batch = RESPBatch()
+    private var unfinishedBytes = 0
 
     /// Makes a server that listens nowhere yet.
     ///
     /// The loop keeps the server until `close`.
     /// - Parameter service: retained as long as the server is.
     public init(
-        loop: Loop, service: any RESPService, options: RESPOptions = RESPOptions()
+        loop: Loop,
+        service: any RESPService,
+        options: RESPOptions = RESPOptions()
     ) throws(LoopError) {
-        self.loop = loop
         self.service = service
         self.options = options
-        now = Clock.bootNanoseconds() / 1_000_000
-        guard options.sweepMilliseconds > 0 else { return }
-        let period = options.sweepMilliseconds
-        timer = try Timer(on: loop, after: period, every: period) { [self] in
+        let bounds = RosterBounds(
+            connections: options.connections,
+            perPeer: options.connectionsPerPeer,
+            fromLoopback: options.connectionsFromLoopback
+        )
+        roster = Roster(loop, bounds)
+        try roster.startTimer(every: options.sweepMilliseconds) { [self] in
             sweep(now: Clock.bootNanoseconds() / 1_000_000)
         }
     }
@@ -53,13 +47,11 @@ public final class RESPServer {
     ///
     /// - Parameter sharePort: other loops listen on the same port (see `Listener`).
     public func listen(host: String, port: Int, sharePort: Bool = false) throws(LoopError) {
-        let listener = try Listener(
-            on: loop, host: host, port: port, sharePort: sharePort, owner: self)
-        listeners.append(listener)
+        try roster.listen(host: host, port: port, sharePort: sharePort, owner: self)
     }
 
     /// The bound ports, in the order of `listen`.
-    public var ports: [Int] { listeners.map(\.port) }
+    public var ports: [Int] { roster.ports }
 
     /// Parses and serves what has come; part of the turn.
     public func serveReady() {
@@ -81,18 +73,11 @@ public final class RESPServer {
         if serving.isEmpty { swap(&ready, &serving) }
         serving.append(contentsOf: ready)
         swap(&ready, &serving)
-        if !ready.isEmpty { loop.again() }
+        if !ready.isEmpty { roster.loop.again() }
     }
 
     /// Writes to every connection that has replies; the end of the turn.
-    public func flush() {
-        guard !dirtied.isEmpty else { return }
-        var batch: [RESPConnection] = []
-        swap(&dirtied, &batch)
-        for connection in batch { connection.flush() }
-        batch.removeAll(keepingCapacity: true)
-        if dirtied.isEmpty { swap(&dirtied, &batch) }
-    }
+    public func flush() { roster.flush() }
 
     /// `serveReady` and `flush`, for a node that has nothing to do in between.
     public func turn() {
@@ -105,7 +90,7 @@ public final class RESPServer {
     /// - Returns: false if the connection is gone; then `body` was not called.
     @discardableResult
     public func complete(_ exchange: Exchange, _ body: (inout RESPReplies) -> Void) -> Bool {
-        guard let connection = connection(exchange), connection.awaits(exchange) else {
+        guard let connection = roster.member(of: exchange), connection.awaits(exchange) else {
             return false
         }
         connection.complete(body)
@@ -114,99 +99,71 @@ public final class RESPServer {
 
     /// The peer's `address:port` as ASCII; nil if the connection is gone.
     public func peer(_ exchange: Exchange) -> [UInt8]? {
-        guard let connection = connection(exchange), connection.isNamed(by: exchange) else {
-            return nil
-        }
-        return connection.stream.peer
+        roster.member(of: exchange)?.stream.peer
     }
+
+    /// True after `drain`.
+    public var isDraining: Bool { roster.isDraining }
 
     /// Stops accepting, ends idle connections, and lets each other one end with its next replies.
-    public func drain() {
-        isDraining = true
-        closeListeners()
-        for connection in slots { connection?.drain() }
-    }
+    public func drain() { roster.drain() }
 
     /// True once `drain` has nothing left to wait for.
-    public var isDrained: Bool { isDraining && counters.open == 0 }
+    public var isDrained: Bool { isDraining && roster.open == 0 }
 
     /// Ends everything now. The close callbacks run with the loop.
     public func close() {
-        isDraining = true
-        closeListeners()
-        timer?.close()
-        timer = nil
-        for connection in slots { connection?.stream.close() }
+        roster.close()
         ready.removeAll()
-        dirtied.removeAll()
-        spare.removeAll()
     }
 
     /// Ends connections that are over time. The server's own timer calls it twice a second.
     ///
     /// - Parameter milliseconds: CLOCK_BOOTTIME; an argument, so that tests pass time by numbers.
-    public func sweep(now milliseconds: UInt64) {
-        now = milliseconds
-        for connection in slots { connection?.sweep() }
-    }
-
-    private func closeListeners() {
-        for listener in listeners { listener.close() }
-        listeners.removeAll()
-    }
-
-    private func connection(_ exchange: Exchange) -> RESPConnection? {
-        exchange.slot < slots.count ? slots[Int(exchange.slot)] : nil
-    }
+    public func sweep(now milliseconds: UInt64) { roster.sweep(now: milliseconds) }
 }
 
 @available(*, unavailable) extension RESPServer: Sendable {}
 
 extension RESPServer: ListenerOwner {
-    /// Gives an accepted stream a slot, or closes it.
+    /// Gives an accepted stream a place, or closes it.
     public func listener(_ listener: Listener, accepted stream: Stream) {
-        guard counters.open < options.connections, !isDraining else {
-            counters.turnedAway += 1
-            return stream.close()
+        switch roster.admit(stream) {
+        case .full: counters.turnedAway += 1
+        case .peerFull: counters.turnedAwayPeers += 1
+        case .seated(let place):
+            counters.accepted += 1
+            counters.open += 1
+            let session = RESPSession(id: UInt64(counters.accepted))
+            roster.seat(RESPConnection(self, place, session: session, stream))
         }
-        counters.accepted += 1
-        counters.open += 1
-        let slot = freeSlots.popLast() ?? UInt32(slots.count)
-        if slot == slots.count {
-            slots.append(nil)
-            generations.append(0)
-        }
-        generations[Int(slot)] &+= 1
-        let connection = RESPConnection(
-            self, slot: slot, generation: generations[Int(slot)],
-            session: RESPSession(id: UInt64(counters.accepted)), stream)
-        slots[Int(slot)] = connection
-        stream.owner = connection
-        stream.startReading()
     }
 }
 
 /// What connections ask of their server.
 extension RESPServer {
+    /// Milliseconds of the last sweep.
+    var now: UInt64 { roster.now }
+
     /// The time that lies this far ahead, seen from the last sweep, rounded up by one period.
     func after(_ milliseconds: UInt64) -> UInt64 { now + milliseconds + options.sweepMilliseconds }
 
     func list(_ connection: RESPConnection) { ready.append(connection) }
 
-    func dirty(_ connection: RESPConnection) { dirtied.append(connection) }
-
-    func forget(_ slot: UInt32) {
+    func forget(_ connection: RESPConnection) {
         counters.open -= 1
-        slots[Int(slot)] = nil
-        freeSlots.append(slot)
+        roster.forget(connection.place)
     }
 
-    func takeBuffer() -> [UInt8] { spare.popLast() ?? [] }
-
-    func giveBuffer(_ buffer: consuming [UInt8]) {
-        guard spare.count < Limits.spareBuffers, buffer.capacity <= Limits.spareBufferBytes,
-            !isDraining
-        else { return }
-        spare.append(buffer)
+    /// Counts what one connection keeps of an unfinished command.
+    ///
+    /// - Parameter kept: what it kept before; what it keeps now, if that is possible.
+    /// - Returns: false if all connections together would keep too much.
+    func keeps(_ bytes: Int, insteadOf kept: inout Int) -> Bool {
+        let rest = unfinishedBytes - kept
+        guard bytes <= kept || rest + bytes <= options.unfinishedBytes else { return false }
+        unfinishedBytes = rest + bytes
+        kept = bytes
+        return true
     }
 }

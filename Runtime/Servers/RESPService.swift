@@ -57,8 +57,11 @@ public protocol RESPService: AnyObject {
     ///   - exchange: what `RESPServer.complete` wants for `.later`.
     ///   - replies: one a command, in order; to be left as they are for `.later`.
     func serve(
-        batch: borrowing RESPBatch, bytes: Span<UInt8>, exchange: Exchange,
-        session: inout RESPSession, into replies: inout RESPReplies
+        batch: borrowing RESPBatch,
+        bytes: Span<UInt8>,
+        exchange: Exchange,
+        session: inout RESPSession,
+        into replies: inout RESPReplies
     ) -> Disposition
 }
 
@@ -66,6 +69,14 @@ public protocol RESPService: AnyObject {
 public struct RESPOptions: Sendable {
     /// Connections at once; more are closed as they come.
     public var connections = Limits.connections
+    /// Connections at once of one IPv4 address or IPv6 /56; more are closed as they come. A server
+    /// counts by itself, so K loops allow K times as many.
+    public var connectionsPerPeer = Limits.connectionsPerPeer
+    /// The same for loopback, where proxies and load generators sit: no bound but `connections`.
+    public var connectionsFromLoopback = Int.max
+    /// Bytes of unfinished commands that all connections may keep together, beyond 4 KiB each; who
+    /// would exceed it gets an error and is closed.
+    public var unfinishedBytes = Limits.unfinishedBytes
     /// Milliseconds between two looks at all deadlines; 0 leaves them to calls of `sweep`.
     public var sweepMilliseconds = Limits.sweepMilliseconds
     /// Milliseconds from the connection to its AUTH.
@@ -87,6 +98,8 @@ public struct RESPCounters: Sendable {
     public var accepted = 0
     /// Connections closed at once because `RESPOptions.connections` were open.
     public var turnedAway = 0
+    /// Connections closed at once because their peer had its share.
+    public var turnedAwayPeers = 0
     /// Connections open now.
     public var open = 0
     /// Whole commands, of any kind.

@@ -48,29 +48,30 @@ enum PlainAddress {
         if high > bounds.lowerBound, raw[high - 1] == 0x2e { high -= 1 }
         guard high > bounds.lowerBound else { return nil }
         var out = start
-        var label = out
+        var label = bounds.lowerBound
         for at in bounds.lowerBound..<high {
             let byte = Ascii.lowered(raw[at])
             if byte == 0x2e {
-                guard isLabel(block, label..<out) else { return nil }
-                label = out + 1
+                guard isLabel(raw, label..<at) else { return nil }
+                label = at + 1
             } else {
                 guard Ascii.isHost(byte) else { return nil }
             }
             block[out] = byte
             out += 1
         }
-        return isLabel(block, label..<out) ? out : nil
+        return isLabel(raw, label..<high) ? out : nil
     }
 
-    private static func isLabel(_ block: CanonicalAddress.Block, _ bounds: Range<Int>) -> Bool {
+    /// Looks at the caller's bytes: the block would be copied, 320 bytes a label, 9 % of a check.
+    private static func isLabel(_ raw: Span<UInt8>, _ bounds: Range<Int>) -> Bool {
         guard !bounds.isEmpty, bounds.count <= Limits.labelBytes else { return false }
-        guard block[bounds.lowerBound] != 0x2d, block[bounds.upperBound - 1] != 0x2d
+        guard raw[bounds.lowerBound] != 0x2d, raw[bounds.upperBound - 1] != 0x2d
         else { return false }
         guard bounds.count >= 4 else { return true }
         // Two hyphens in third and fourth place announce an encoding; `xn--` is the one that
         // exists.
-        return block[bounds.lowerBound + 2] != 0x2d || block[bounds.lowerBound + 3] != 0x2d
+        return raw[bounds.lowerBound + 2] != 0x2d || raw[bounds.lowerBound + 3] != 0x2d
     }
 }
 

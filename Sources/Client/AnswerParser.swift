@@ -33,6 +33,7 @@ final class AnswerParser {
     private let cell: UnsafeMutablePointer<AnswerCell>
     private let limits: ClientLimits
     private var receivedCount = 0
+    private var streams = false
 
     /// What the bytes so far amount to.
     enum Progress: Equatable {
@@ -61,7 +62,11 @@ final class AnswerParser {
     }
 
     /// Forgets the answer before.
-    func begin() {
+    ///
+    /// - Parameter streams: the body of a 200 is fetched by `takeBody` as it comes.
+    func begin(streams: Bool = false) {
+        self.streams = streams
+        unsafe cell.pointee.bodyLimit = limits.answerBytes
         unsafe llhttp_reset(&cell.pointee.parser)
         unsafe cell.pointee.answer = Answer()
         unsafe cell.pointee.isHeadWhole = false
@@ -73,7 +78,7 @@ final class AnswerParser {
     func feed(_ buffer: [UInt8], count: Int) -> Progress {
         receivedCount += count
         // A chunk may carry one byte of body in six; beyond that somebody plays with us.
-        guard receivedCount <= limits.headBytes + 6 * limits.answerBytes else {
+        guard streams || receivedCount <= limits.headBytes + 6 * limits.answerBytes else {
             return .broken("the answer is longer than \(limits.answerBytes) bytes")
         }
         let (code, used) = unsafe buffer.withUnsafeBytes { bytes -> (llhttp_errno_t, Int) in
@@ -94,6 +99,15 @@ final class AnswerParser {
             return .broken("the head of the answer is longer than \(limits.headBytes) bytes")
         }
         return .more
+    }
+
+    /// Hands over what has come of the body of a 200.
+    func takeBody(_ take: ([UInt8]) -> Void) {
+        guard unsafe cell.pointee.answer.status == 200 else { return }
+        let body = unsafe cell.pointee.answer.body
+        guard !body.isEmpty else { return }
+        unsafe cell.pointee.answer.body.removeAll(keepingCapacity: true)
+        take(body)
     }
 
     /// The node closed its side: an answer without a length ends here, any other is cut.

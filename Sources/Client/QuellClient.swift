@@ -61,6 +61,7 @@ struct Request {
     let method: Method
     let path: String
     var body: [UInt8]?
+    var contentType = "application/json"
     var idempotencyKey: String?
     /// Doing it twice is as good as doing it once.
     var isRepeatable: Bool
@@ -110,7 +111,7 @@ struct Request {
         if !key.isEmpty { head += "Authorization: Bearer \(key)\r\n" }
         if let idempotencyKey { head += "Idempotency-Key: \(idempotencyKey)\r\n" }
         if let body {
-            head += "Content-Type: application/json\r\nContent-Length: \(body.count)\r\n"
+            head += "Content-Type: \(contentType)\r\nContent-Length: \(body.count)\r\n"
         }
         return Array(head.utf8) + Array("\r\n".utf8) + (body ?? [])
     }
@@ -127,14 +128,20 @@ extension QuellClient {
     }
 
     /// One request, one answer, whatever its status.
-    func exchange(_ request: Request) throws(ClientError) -> Answer {
+    ///
+    /// - Parameter take: gets the body of a 200 as it comes; then only silence, not length, ends
+    ///   the call.
+    func exchange(
+        _ request: Request,
+        streaming take: (([UInt8]) -> Void)? = nil
+    ) throws(ClientError) -> Answer {
         let deadline = Deadline(afterMillis: limits.answerMillis)
         let bytes = request.bytes(to: endpoint.authority, key: key)
         let kept = connection
         connection = nil
         if let kept, !kept.isStale() {
             do throws(Broken) {
-                return try converse(kept, bytes, deadline)
+                return try converse(kept, bytes, deadline, take)
             } catch {
                 guard case .lost = error, request.isRepeatable else { throw failure(error) }
             }
@@ -142,7 +149,7 @@ extension QuellClient {
         let early = deadline.earlier(afterMillis: limits.connectMillis)
         let fresh = try Connection(to: endpoint, deadline: early)
         do throws(Broken) {
-            return try converse(fresh, bytes, deadline)
+            return try converse(fresh, bytes, deadline, take)
         } catch { throw failure(error) }
     }
 
@@ -150,14 +157,18 @@ extension QuellClient {
     private func converse(
         _ connection: Connection,
         _ bytes: [UInt8],
-        _ deadline: Deadline
+        _ deadline: Deadline,
+        _ take: (([UInt8]) -> Void)?
     ) throws(Broken) -> Answer {
-        parser.begin()
+        parser.begin(streams: take != nil)
+        var deadline = deadline
         let isSent = try connection.send(bytes, deadline)
         var isSilent = true
         while true {
             let count = try connection.receive(into: &buffer, deadline, isSilent: isSilent)
             isSilent = false
+            if take != nil { deadline = Deadline(afterMillis: limits.answerMillis) }
+            defer { if let take { parser.takeBody(take) } }
             switch count == 0 ? parser.finish() : parser.feed(buffer, count: count) {
             case .more: continue
             case .whole(let answer):

@@ -187,6 +187,7 @@ public struct Core: Sendable {
                 expiresSeconds: expiresSeconds
             )
             return .suppress(key, suppression)
+        case .list(let list): return .list(list)
         case .consent(let key, let covers, let evidence):
             return .consent(key, covers: covers, evidence: evidence)
         case .register(let register): return .register(register)

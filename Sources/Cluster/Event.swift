@@ -54,6 +54,8 @@ public enum Durability: UInt8, Sendable {
 public enum Draft: Equatable, Sendable {
     /// Suppress a key.
     case suppress(MarkKey, source: Source, expiresSeconds: UInt64)
+    /// Suppress many people at once.
+    case list(SuppressionList)
     /// Cover the named dots of a key.
     case consent(MarkKey, covers: [Dot], evidence: [UInt8])
     /// Set a register.

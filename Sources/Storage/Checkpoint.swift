@@ -16,12 +16,25 @@ internal import Suppression
 
 /// Merges batches of the log into the state.
 struct Checkpoint {
-    private let environment: Environment
-    private let tables: StateTables
-    private let wallMillis: @Sendable () -> UInt64
-    private var record = Record()
-    private var buffer = Unsealed()
+    /// Where the change of a key lies in what is merged.
+    private struct Place {
+        let key: MarkKey
+        let at: Int32
+        /// Which of the change's marks.
+        let nth: Int32
+    }
 
+    private let environment: Environment
+    let tables: StateTables
+    private let wallMillis: @Sendable () -> UInt64
+    var record = Record()
+    var buffer = Unsealed()
+    private var sketch: SipHash?
+    /// For tests: marks or index entries of a run in one transaction.
+    var sliceCount = Limits.runSliceCount
+
+    /// What all marks amount to; nil before the cluster's secret is known.
+    private(set) var digest: MarkDigest?
     /// Merged up to here.
     private(set) var watermark: UInt64
     /// What the tables show.
@@ -34,8 +47,11 @@ struct Checkpoint {
         _ state: StateFile,
         watermark: UInt64,
         held: HeldSet,
+        digest: (key: SketchKey, MarkDigest)? = nil,
         wallMillis: @escaping @Sendable () -> UInt64
     ) {
+        sketch = digest?.key.hash
+        self.digest = digest?.1
         environment = state.environment
         tables = state.tables
         self.watermark = watermark
@@ -45,21 +61,97 @@ struct Checkpoint {
 
     /// Merges changes that follow the watermark, in order.
     ///
+    /// Few go in one transaction. Many are a *run*: their marks are sorted as a whole and go in
+    /// slices of the key space, so that each page of the tree is written once a run and not once
+    /// every few thousand changes; the watermark rises with the last transaction. A crash in
+    /// between leaves marks that the replay merges again, which changes nothing.
+    ///
     /// - Parameters:
     ///   - through: the watermark to write, at least the last change's number.
     ///   - lost: records of the log that could not be read back on the way.
-    /// - Throws: `.full`, with nothing changed; anything else latches.
+    ///   - stops: asked between the slices of a run; true leaves the rest to the next start.
+    /// - Returns: false when it was stopped.
+    /// - Throws: `.full`, with the watermark where it was; anything else latches.
+    @discardableResult
     mutating func merge(
         _ changes: ArraySlice<LoggedChange>,
         through: UInt64,
-        lost: Int = 0
-    ) throws(StorageError) {
+        lost: Int = 0,
+        stops: () -> Bool = { false }
+    ) throws(StorageError) -> Bool {
         precondition(through >= watermark, "the watermark only rises")
+        var order: [Place] = []
+        order.reserveCapacity(changes.reduce(0) { $0 + $1.change.markCount })
+        for at in changes.indices {
+            for nth in 0..<changes[at].change.markCount {
+                let key = changes[at].change.markKey(nth)
+                order.append(Place(key: key, at: Int32(at), nth: Int32(nth)))
+            }
+        }
+        order.sort { $0.key < $1.key }
+        let isRun = max(changes.count, order.count) > Limits.checkpointChangesCount
+        if isRun {
+            guard try mergeRun(changes, order, stops) else { return false }
+        }
+        try finish(changes, isRun ? nil : order, through: through, lost: lost)
+        return true
+    }
+
+    /// Merges the marks of a run and their index entries; false when stopped.
+    private mutating func mergeRun(
+        _ changes: ArraySlice<LoggedChange>,
+        _ order: [Place],
+        _ stops: () -> Bool
+    ) throws(StorageError) -> Bool {
+        var rest = order[...]
+        while !rest.isEmpty {
+            if stops() { return false }
+            var slice = rest.prefix(sliceCount)
+            // All changes of one key in one slice, or its stored mark would be read twice.
+            while slice.endIndex < rest.endIndex,
+                rest[slice.endIndex].key == rest[slice.endIndex - 1].key
+            {
+                slice = rest[slice.startIndex...slice.endIndex]
+            }
+            rest = rest[slice.endIndex...]
+            var damage = self.damage
+            var digest = self.digest
+            let transaction = try WriteTransaction(environment)
+            try mergeMarks(changes, slice, transaction, &damage, &digest)
+            try write(digest, transaction)
+            try transaction.commit()
+            self.damage = damage
+            self.digest = digest
+        }
+        var unindexed = changes
+        while !unindexed.isEmpty {
+            if stops() { return false }
+            let slice = unindexed.prefix(sliceCount)
+            unindexed = unindexed.dropFirst(slice.count)
+            let transaction = try WriteTransaction(environment)
+            try mergeIndex(slice, transaction)
+            try transaction.commit()
+        }
+        return true
+    }
+
+    /// The transaction that raises the watermark, with the marks of a small batch; nil when a run
+    /// has merged them.
+    private mutating func finish(
+        _ changes: ArraySlice<LoggedChange>,
+        _ order: [Place]?,
+        through: UInt64,
+        lost: Int
+    ) throws(StorageError) {
         var held = self.held
         var damage = self.damage
+        var digest = self.digest
         let transaction = try WriteTransaction(environment)
-        try mergeMarks(changes, transaction, &damage)
-        try mergeIndex(changes, transaction)
+        if let order {
+            try mergeMarks(changes, order[...], transaction, &damage, &digest)
+            try mergeIndex(changes, transaction)
+            try write(digest, transaction)
+        }
         let now = wallMillis()
         for entry in changes {
             held.insert(entry.change.dot)
@@ -78,45 +170,60 @@ struct Checkpoint {
         try forgetRequests(before: now, transaction)
         try writeHeld(held, transaction)
         try transaction.set(.watermark, to: through, in: tables.meta)
-        if lost > 0 {
-            damage.logRecords += lost
-            let before = try transaction.number(.lost, in: tables.meta) ?? 0
-            try transaction.set(.lost, to: before + UInt64(lost), in: tables.meta)
-            try transaction.set(
-                .restored,
-                to: "\(lost) records of log.mdb could not be read back",
-                in: tables.meta
-            )
-        }
+        if lost > 0 { try write(lost: lost, transaction, &damage) }
         try transaction.commit()
         self.held = held
         self.damage = damage
+        self.digest = digest
         watermark = through
+    }
+
+    private func write(
+        lost: Int,
+        _ transaction: borrowing WriteTransaction,
+        _ damage: inout Damage
+    ) throws(StorageError) {
+        damage.logRecords += lost
+        let before = try transaction.number(.lost, in: tables.meta) ?? 0
+        try transaction.set(.lost, to: before + UInt64(lost), in: tables.meta)
+        try transaction.set(
+            .restored,
+            to: "\(lost) records of log.mdb could not be read back",
+            in: tables.meta
+        )
+    }
+
+    private func write(
+        _ digest: MarkDigest?,
+        _ transaction: borrowing WriteTransaction
+    ) throws(StorageError) {
+        guard let digest, digest != self.digest else { return }
+        try transaction.set(digest, in: tables.meta)
     }
 
     private mutating func mergeMarks(
         _ changes: ArraySlice<LoggedChange>,
+        _ order: ArraySlice<Place>,
         _ transaction: borrowing WriteTransaction,
-        _ damage: inout Damage
+        _ damage: inout Damage,
+        _ digest: inout MarkDigest?
     ) throws(StorageError) {
-        var arrived: [(key: MarkKey, mark: Mark)] = changes.compactMap { $0.change.mark }
-        arrived.sort { $0.key < $1.key }
-        var at = 0
-        while at < arrived.count {
-            let key = arrived[at].key
-            var mark = arrived[at].mark
-            at += 1
-            while at < arrived.count, arrived[at].key == key {
-                mark.merge(arrived[at].mark)
+        var at = order.startIndex
+        while at < order.endIndex {
+            let key = order[at].key
+            var mark = Mark()
+            while at < order.endIndex, order[at].key == key {
+                mark.merge(changes[Int(order[at].at)].change.mark(Int(order[at].nth)))
                 at += 1
             }
             var encoded: [UInt8] = []
             key.encode(into: &encoded)
-            if try !merge(mark, under: encoded, in: tables.marks, transaction) {
+            if try !merge(mark, under: encoded, in: tables.marks, transaction, &digest) {
                 damage.marks += 1
                 // Damaged as well? Then what arrives now is all that can still be kept.
-                if try !merge(mark, under: encoded, in: tables.aside, transaction) {
-                    try put(mark, under: encoded, in: tables.aside, transaction)
+                var apart: MarkDigest?
+                if try !merge(mark, under: encoded, in: tables.aside, transaction, &apart) {
+                    try put(mark, under: encoded, in: tables.aside, transaction, &apart)
                 }
             }
         }
@@ -127,16 +234,22 @@ struct Checkpoint {
         _ mark: Mark,
         under key: [UInt8],
         in table: Table,
-        _ transaction: borrowing WriteTransaction
+        _ transaction: borrowing WriteTransaction,
+        _ digest: inout MarkDigest?
     ) throws(StorageError) -> Bool {
         switch try transaction.read(key, in: table, into: &buffer) {
         case .damaged: return false
-        case .absent: try put(mark, under: key, in: table, transaction)
+        case .absent: try put(mark, under: key, in: table, transaction, &digest)
         case .intact:
             guard let stored = decodedMark(buffer) else { return false }
             var merged = stored
             merged.merge(mark)
-            if merged != stored { try put(merged, under: key, in: table, transaction) }
+            guard merged != stored else { return true }
+            if let sketch {
+                let bytes = buffer.bytes.span
+                digest?.toggle(MarkDigest.id(record: bytes, count: bytes.count, hash: sketch))
+            }
+            try put(merged, under: key, in: table, transaction, &digest)
         }
         return true
     }
@@ -145,11 +258,16 @@ struct Checkpoint {
         _ mark: Mark,
         under key: [UInt8],
         in table: Table,
-        _ transaction: borrowing WriteTransaction
+        _ transaction: borrowing WriteTransaction,
+        _ digest: inout MarkDigest?
     ) throws(StorageError) {
         record.begin { $0.append(contentsOf: key) }
         record.seal { mark.encode(into: &$0) }
         try transaction.put(record, in: table)
+        if let sketch {
+            let bytes = record.bytes.span
+            digest?.toggle(MarkDigest.id(record: bytes, count: bytes.count - 8, hash: sketch))
+        }
     }
 
     private mutating func mergeIndex(
@@ -185,69 +303,6 @@ struct Checkpoint {
         try transaction.put(record, in: tables.registers)
     }
 
-    private mutating func remember(
-        _ request: RequestStamp,
-        of change: Change,
-        at now: UInt64,
-        _ transaction: borrowing WriteTransaction
-    ) throws(StorageError) {
-        let key = request.id.key
-        if case .intact = try transaction.read(key, in: tables.requests, into: &buffer),
-            let before = RememberedRequest(buffer)
-        {
-            try transaction.delete(
-                timeKey(before.millis, request.id),
-                in: tables.requestsByTime
-            )
-        }
-        let answer = RememberedRequest(dot: change.dot, body: request.body, millis: now)
-        record.begin { $0 = key }
-        record.seal { answer.encode(into: &$0) }
-        try transaction.put(record, in: tables.requests)
-        record.begin { $0 = timeKey(now, request.id) }
-        record.seal { _ in }
-        try transaction.put(record, in: tables.requestsByTime)
-    }
-
-    /// Forgets idempotency keys past their time, oldest first, a bounded number at once.
-    private mutating func forgetRequests(
-        before now: UInt64,
-        _ transaction: borrowing WriteTransaction
-    ) throws(StorageError) {
-        guard now > Limits.requestMemoryMillis else { return }
-        let oldest = now - Limits.requestMemoryMillis
-        var old: [(millis: UInt64, id: Recipient)] = []
-        do {
-            let cursor = try transaction.cursor(tables.requestsByTime)
-            let take = { (key: Span<UInt8>, _: Span<UInt8>) in
-                var at = ByteCursor()
-                do {
-                    let millis = try at.u64(key)
-                    let id = Recipient(high: try at.u64(key), low: try at.u64(key))
-                    old.append((millis, id))
-                } catch { old.append((.max, Recipient(high: 0, low: 0))) }  // no key of ours
-            }
-            var found = try cursor.first(take)
-            while found, let last = old.last, last.millis < oldest,
-                old.count < Limits.forgetRequestsCount
-            {
-                found = try cursor.next(take)
-            }
-        }
-        for entry in old where entry.millis < oldest {
-            try transaction.delete(timeKey(entry.millis, entry.id), in: tables.requestsByTime)
-            guard
-                case .intact = try transaction.read(
-                    entry.id.key,
-                    in: tables.requests,
-                    into: &buffer
-                ),
-                RememberedRequest(buffer)?.millis == entry.millis
-            else { continue }
-            try transaction.delete(entry.id.key, in: tables.requests)
-        }
-    }
-
     private mutating func writeHeld(
         _ held: HeldSet,
         _ transaction: borrowing WriteTransaction
@@ -267,6 +322,20 @@ struct Checkpoint {
         }
     }
 
+    /// Takes the cluster's sketch key, once: from here on the digest follows every mark.
+    mutating func adopt(_ key: SketchKey) throws(StorageError) {
+        let transaction = try WriteTransaction(environment)
+        guard try transaction.sketchKey(in: tables.meta) != key else { return }
+        var scan = MarkScan(filter: nil, key: key)
+        _ = try scan.page(Snapshot(environment), tables.marks)
+        try transaction.set(.sketchKey0, to: key.k0, in: tables.meta)
+        try transaction.set(.sketchKey1, to: key.k1, in: tables.meta)
+        try transaction.set(scan.digest, in: tables.meta)
+        try transaction.commit()
+        sketch = key.hash
+        digest = scan.digest
+    }
+
     /// Takes the doubt of the start back: the cluster has admitted this node again.
     func forgetRestored() throws(StorageError) {
         let transaction = try WriteTransaction(environment)
@@ -276,10 +345,25 @@ struct Checkpoint {
     }
 }
 
-/// The key under which a request's age is found.
-private func timeKey(_ millis: UInt64, _ id: Recipient) -> [UInt8] {
-    var key: [UInt8] = []
-    key.append(bigEndian: millis)
-    key.append(contentsOf: id.key)
-    return key
+extension WriteTransaction {
+    /// The sketch key that was adopted, if any.
+    func sketchKey(in meta: Table) throws(StorageError) -> SketchKey? {
+        guard let k0 = try number(.sketchKey0, in: meta), let k1 = try number(.sketchKey1, in: meta)
+        else { return nil }
+        return SketchKey(k0: k0, k1: k1)
+    }
+
+    /// The digest as it was written.
+    func digest(in meta: Table) throws(StorageError) -> MarkDigest {
+        MarkDigest(
+            sum: try number(.digestSum, in: meta) ?? 0,
+            check: UInt16(truncatingIfNeeded: try number(.digestCheck, in: meta) ?? 0)
+        )
+    }
+
+    /// Writes the digest.
+    func set(_ digest: MarkDigest, in meta: Table) throws(StorageError) {
+        try set(.digestSum, to: digest.sum, in: meta)
+        try set(.digestCheck, to: UInt64(digest.check), in: meta)
+    }
 }

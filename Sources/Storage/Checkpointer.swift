@@ -6,6 +6,7 @@
 // start. Changes gather for a moment first, because its commits and the log writer's share one
 // disk.
 
+internal import CLMDB
 internal import Suppression
 internal import Synchronization
 
@@ -19,8 +20,17 @@ final class Handover: Sendable {
         var isBehind = false
         var isUrgent = false
         var forgetsRestored = false
+        var sketchKey: SketchKey?
+        var fill: Fill?
         /// When to stop even unfinished, once the store closes.
         var deadline: UInt64?
+    }
+
+    /// A filter to be filled from the marks.
+    struct Fill {
+        let filter: RecipientFilter
+        /// What was shown before the filter got every change; the marks must have it.
+        let through: UInt64
     }
 
     /// What the checkpointer does next.
@@ -31,6 +41,10 @@ final class Handover: Sendable {
         case merge(behind: Bool, urgent: Bool)
         /// Take the doubt of the start back.
         case forgetRestored
+        /// Take the cluster's sketch key.
+        case adopt(SketchKey)
+        /// Begin to fill a filter.
+        case fill(Fill)
         /// The store closes.
         case end
     }
@@ -84,6 +98,18 @@ final class Handover: Sendable {
         bell.ring()
     }
 
+    /// Asks to keep the digest under this key.
+    func adopt(_ key: SketchKey) {
+        work.withLock { $0.sketchKey = key }
+        bell.ring()
+    }
+
+    /// Asks to fill a filter; one at a time.
+    func fill(_ filter: RecipientFilter, through sequence: UInt64) {
+        work.withLock { $0.fill = Fill(filter: filter, through: sequence) }
+        bell.ring()
+    }
+
     /// Asks to finish, and to stop at the deadline in any case.
     func close(deadline: UInt64) {
         work.withLock { $0.deadline = deadline }
@@ -102,6 +128,8 @@ final class Handover: Sendable {
                 work.forgetsRestored = false
                 return .forgetRestored
             }
+            if let key = work.sketchKey.take() { return .adopt(key) }
+            if let fill = work.fill.take() { return .fill(fill) }
             let hasWork = work.isBehind || !work.changes.isEmpty
             // Committed and not handed over yet: the bell rings in a moment.
             let urgent = work.isUrgent && (hasWork || watermark >= work.committedThrough)
@@ -153,7 +181,9 @@ struct Checkpointer {
     private let queue: LogQueue
     private let handover: Handover
     private let outlet: Outlet
+    private let scanPageCount: Int
     private var isStalled = false
+    private var fill: (Handover.Fill, MarkScan)?
 
     /// Prepares a checkpointer that goes on where `checkpoint` is.
     init(
@@ -162,8 +192,10 @@ struct Checkpointer {
         log: LogFile,
         queue: LogQueue,
         handover: Handover,
-        outlet: Outlet
+        outlet: Outlet,
+        scanPageCount: Int
     ) {
+        self.scanPageCount = scanPageCount
         self.checkpoint = checkpoint
         self.state = state
         self.log = log
@@ -179,13 +211,19 @@ struct Checkpointer {
             do throws(StorageError) {
                 switch handover.next(at: checkpoint.watermark, into: &changes) {
                 case .end: return
-                case .sleep(let millis): handover.wait(millis: millis)
+                case .sleep(let millis):
+                    if try !fillPage() { handover.wait(millis: millis) }
                 case .forgetRestored: try checkpoint.forgetRestored()
+                case .adopt(let key):
+                    try checkpoint.adopt(key)
+                    try report(since: monotonicNanoseconds())
+                case .fill(let next): fill = (next, MarkScan(filter: next.filter, key: nil))
                 case .merge(let behind, let urgent):
                     try mergeAll(changes[...])
                     if behind { try catchUp() }
                     if changes.isEmpty, urgent { try report(since: monotonicNanoseconds()) }
                     queue.trim(through: checkpoint.watermark, now: urgent)
+                    _ = try fillPage()
                 }
                 isStalled = false
             } catch {
@@ -197,23 +235,68 @@ struct Checkpointer {
     private mutating func mergeAll(_ changes: ArraySlice<LoggedChange>) throws(StorageError) {
         // Reading the log may have overtaken what was handed over.
         var rest = changes.drop { $0.sequence <= checkpoint.watermark }
-        while let last = rest.prefix(Limits.checkpointChangesCount).last, !handover.isPastDeadline {
-            let began = monotonicNanoseconds()
-            let batch = rest.prefix(Limits.checkpointChangesCount)
-            try checkpoint.merge(batch, through: last.sequence)
-            rest = rest.dropFirst(batch.count)
-            try report(since: began)
+        while !rest.isEmpty, !handover.isPastDeadline {
+            var marks = 0
+            let run = rest.prefix { entry in
+                defer { marks += entry.change.markCount }
+                return marks < Limits.runChangesCount
+            }
+            rest = rest.dropFirst(run.count)
+            try merge(run, through: run[run.endIndex - 1].sequence)
         }
     }
 
+    /// Reads the log, a run at a time, until nothing is left that was not handed over.
     private mutating func catchUp() throws(StorageError) {
         while handover.isStillBehind(at: checkpoint.watermark), !handover.isPastDeadline {
-            let began = monotonicNanoseconds()
-            let page = try LogPage.read(log, after: checkpoint.watermark)
-            try checkpoint.merge(page.changes[...], through: page.through, lost: page.lostCount)
-            try report(since: began)
-            if page.isLast, page.changes.isEmpty { return }
+            var run: [LoggedChange] = []
+            var page = try LogPage.read(log, after: checkpoint.watermark)
+            var lost = page.lostCount
+            run.append(contentsOf: page.changes)
+            var marks = page.marksCount
+            while !page.isLast, max(run.count, marks) < Limits.runChangesCount,
+                !handover.isPastDeadline
+            {
+                page = try LogPage.read(log, after: page.through)
+                lost += page.lostCount
+                marks += page.marksCount
+                run.append(contentsOf: page.changes)
+            }
+            guard !handover.isPastDeadline else { return }
+            try merge(run[...], through: page.through, lost: lost)
+            queue.trim(through: checkpoint.watermark, now: false)
+            if page.isLast, run.isEmpty { return }
         }
+    }
+
+    private mutating func merge(
+        _ changes: ArraySlice<LoggedChange>,
+        through: UInt64,
+        lost: Int = 0
+    ) throws(StorageError) {
+        let began = monotonicNanoseconds()
+        let handover = handover
+        let isDone = try checkpoint.merge(changes, through: through, lost: lost) {
+            handover.isPastDeadline
+        }
+        if isDone { try report(since: began) }
+        // What a run borrowed goes back to the system; glibc would keep it for the next one.
+        if changes.count > Limits.checkpointEagerCount { malloc_trim(0) }
+    }
+
+    /// Reads some marks into the filter that is being filled; false when there is none to fill, or
+    /// the marks are not there yet.
+    private mutating func fillPage() throws(StorageError) -> Bool {
+        guard let (wanted, _) = fill, checkpoint.watermark >= wanted.through else { return false }
+        let hasMore = try fill?.1.page(
+            Snapshot(state.environment),
+            state.tables.marks,
+            limit: scanPageCount
+        )
+        if hasMore == true { return true }
+        fill = nil
+        outlet.send(.filled)
+        return false
     }
 
     private func report(since began: UInt64) throws(StorageError) {
@@ -222,6 +305,7 @@ struct Checkpointer {
             .checkpointed(
                 through: checkpoint.watermark,
                 marks: marks,
+                digest: checkpoint.digest,
                 nanoseconds: monotonicNanoseconds() - began
             )
         )

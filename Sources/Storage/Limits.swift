@@ -4,9 +4,9 @@ public import Suppression
 
 extension Limits {
     /// Changes that one commit of the log carries at most. 256 in flight already reach 440 k
-    /// records/s (reference/performance.md 3); 512 leaves room and keeps the slowest commit near 1
-    /// ms.
-    public static let commitChangesCount = 512
+    /// records/s (reference/performance.md 3). An import brings thousands at once, and on a disk
+    /// whose flush takes 5 ms only larger commits help; 2,048 are 300 KB and 2 ms of writing.
+    public static let commitChangesCount = 2_048
     /// Bytes that one commit of the log carries at most: 1,024 pages, far below LMDB's 131,071.
     public static let commitBytes = 4 << 20
     /// Changes that wait for the log writer at most: what a full overlay allows to be in flight.
@@ -20,6 +20,13 @@ extension Limits {
     /// Changes that one checkpoint merges. Even if no two share a page, 5 tables x 5 levels plus
     /// the 17 overflow pages of the largest change make 42 pages each: 86,016 < 131,071.
     public static let checkpointChangesCount = 2_048
+    /// Changes that the checkpointer gathers from the log for one run when it is behind (DESIGN 5:
+    /// at least 500 k): among 10 M marks a run of 2,048 writes a page a mark, this one half a page.
+    static let runChangesCount = 524_288
+    /// Marks or index entries of a run in one transaction. LMDB keeps the memory of all pages that
+    /// one transaction ever dirtied: if no two marks share a page, 8,192 leaves are 32 MB, and 64
+    /// commits a run cost less than its writing.
+    static let runSliceCount = 8_192
     /// Changes that make the checkpointer start without waiting out its linger.
     public static let checkpointEagerCount = 512
     /// Milliseconds for which the checkpointer lets changes gather: it shares the disk with the log
@@ -51,4 +58,27 @@ extension Limits {
     public static let stateMapBytes = 512 << 30
     /// Readers of one environment: loops and the checkpointer; a machine of 250 cores fits.
     public static let readersCount: UInt32 = 254
+
+    /// Bytes of a line of the recipient filter: what the processor fetches at once.
+    public static let filterLineBytes = 64
+    /// Fingerprints of 4 bytes in a line.
+    public static let filterSlotsCount = filterLineBytes / 4
+    /// Bytes of a huge page, which spares one TLB miss a probe (reference/performance.md 1).
+    static let hugePageBytes = 2 << 20
+    /// Lines of the smallest table: 16 MiB of address space, touched as needed. 4.2 M slots take
+    /// an import of 2.9 M people before the first scan for a larger one.
+    public static let filterLinesCount = 262_144
+    /// Percent of the slots that a start fills: 6.7 B a mark, below the 8 B of DESIGN 13, and 2 %
+    /// of the lines overflow into their neighbour.
+    static let filterFilledPercent = 60
+    /// Percent taken at which a larger table is filled.
+    static let filterCrowdedPercent = 70
+    /// Percent taken at which imports wait for it: full lines begin to run together.
+    static let filterBusyPercent = 85
+    /// Lines up to which a successor is twice as large: 64 MiB; above, both at once would cost more
+    /// than the 64 MB beyond 8 B a mark.
+    static let filterDoublingLines = 1 << 20
+    /// Marks that the checkpointer reads for a larger table before it looks at its other work:
+    /// about 10 ms.
+    static let scanPageCount = 65_536
 }

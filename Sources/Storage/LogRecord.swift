@@ -39,6 +39,8 @@ struct LogPage {
     var missingCount: UInt64 = 0
     /// Records that cannot be read back, whatever became of them.
     var lostCount: Int { damagedCount + Int(clamping: missingCount) }
+    /// Marks that the changes touch.
+    var marksCount: Int { changes.reduce(0) { $0 + $1.change.markCount } }
     /// Bytes read so far.
     var bytes = 0
     /// Whether the log ends here.

@@ -247,6 +247,7 @@ extension Change {
         case .consent(_, let dots, let evidence):
             128 + dots.count * Dot.encodedBytes + evidence.count
         case .register(let register): 256 + register.value.count + register.name.count
+        case .list(let list): 128 + list.count * 24
         case .opaque(_, let bytes): 128 + bytes.count
         }
     }

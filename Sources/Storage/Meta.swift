@@ -25,6 +25,14 @@ enum MetaName: String {
     case lost
     /// State only: why this directory counts as restored.
     case restored
+    /// State only: the two words of the cluster's sketch key, under which marks are hashed.
+    case sketchKey0 = "sketch_key_0"
+    /// See `sketchKey0`.
+    case sketchKey1 = "sketch_key_1"
+    /// State only: the digest of the marks as they were written, both halves.
+    case digestSum = "digest_sum"
+    /// See `digestSum`.
+    case digestCheck = "digest_check"
     /// Log only: the highest number ever deleted.
     case trimmed
 

@@ -65,11 +65,10 @@ public struct Overlay: Sendable {
     /// - Returns: false when even the hard bound is reached; nothing was taken, and the loop must
     ///   not answer allow until it has caught up.
     public mutating func insert(_ sequence: UInt64, _ change: Change) -> Bool {
-        guard count < Limits.overlayBoundCount else { return false }
+        guard count + change.markCount <= Limits.overlayBoundCount else { return false }
         if let last = arrivals.last {
             precondition(last.sequence < sequence, "changes arrive in the order of the log")
         }
-        if let (key, mark) = change.mark { merge(mark, under: key, at: sequence) }
         if let request = change.request {
             let answer = RememberedRequest(
                 dot: change.dot,
@@ -78,9 +77,16 @@ public struct Overlay: Sendable {
             )
             requests[request.id] = Asked(answer: answer, sequence: sequence)
         }
-        arrivals.append(
-            Arrival(sequence: sequence, key: change.mark?.key, request: change.request?.id)
-        )
+        var request = change.request?.id
+        for n in 0..<change.markCount {
+            let key = change.markKey(n)
+            merge(change.mark(n), under: key, at: sequence)
+            arrivals.append(Arrival(sequence: sequence, key: key, request: request))
+            request = nil
+        }
+        if change.markCount == 0 {
+            arrivals.append(Arrival(sequence: sequence, key: nil, request: request))
+        }
         return true
     }
 

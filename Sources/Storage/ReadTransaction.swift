@@ -110,6 +110,51 @@ public enum StoredMark: Equatable, Sendable {
         try check(code, "mdb_cursor_get")
     }
 
+    /// Calls `body` with some marks of a tenant in key order; nil for a damaged one.
+    ///
+    /// - Parameters:
+    ///   - last: begins behind this key; nil for the tenant's first.
+    ///   - limit: fewer calls than this mean that there are no more.
+    public func forEachMark(
+        of tenant: TenantID,
+        after last: MarkKey?,
+        limit: Int,
+        _ body: (MarkKey, Mark?) -> Void
+    ) throws(StorageError) {
+        precondition(isLive, "renew before reading")
+        var start: [UInt8] = []
+        if let last { last.encode(into: &start) } else { start.append(bigEndian: tenant.raw) }
+        var key = unsafe MDB_val()
+        var value = unsafe MDB_val()
+        var code = unsafe start.withUnsafeBytes { bytes -> Int32 in
+            unsafe key = MDB_val(bytes)
+            return unsafe mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE)
+        }
+        var count = 0
+        while code == 0, count < limit {
+            let keyBytes = unsafe UnsafeBufferPointer<UInt8>(key)
+            let stored = unsafe keyBytes.span
+            guard stored.count >= 8, stored.word(at: 0) == tenant.raw else { return }
+            let person =
+                stored.count >= MarkKey.personBytes
+                ? Recipient(high: stored.word(at: 8), low: stored.word(at: 16))
+                : Recipient(high: 0, low: 0)
+            let valueBytes = unsafe UnsafeBufferPointer<UInt8>(value)
+            deliver(
+                stored,
+                unsafe valueBytes.span,
+                Person(tenant: tenant, recipient: person)
+            ) { found, mark in
+                guard found != last else { return }
+                count += 1
+                body(found, mark)
+            }
+            code = unsafe mdb_cursor_get(cursor, &key, &value, MDB_NEXT)
+        }
+        if code == MDB_NOTFOUND { return }
+        try check(code, "mdb_cursor_get")
+    }
+
     private func deliver(
         _ key: Span<UInt8>,
         _ value: Span<UInt8>,

@@ -19,8 +19,12 @@ public struct StoreOptions: Sendable {
     public var logMapBytes = Limits.logMapBytes
     /// Wall clock in milliseconds, for forgetting idempotency keys.
     public var wallMillis: @Sendable () -> UInt64 = { wallClockMillis() }
+    /// Lines of the smallest recipient filter.
+    public var filterLines = Limits.filterLinesCount
     /// For tests: how long changes gather before a checkpoint.
     var lingerMillis = Limits.checkpointLingerMillis
+    /// For tests: marks that are read for a larger filter at once.
+    var scanPageCount = Limits.scanPageCount
 
     /// The defaults.
     public init() {}
@@ -36,6 +40,8 @@ public struct Damage: Equatable, Sendable {
     public internal(set) var heldOrigins = 0
     /// Records of the log that are lost.
     public internal(set) var logRecords = 0
+    /// The marks are not those that were written: their digest differs, or a key is none of ours.
+    public internal(set) var isUnequal = false
 
     /// No damage.
     public init() {}
@@ -66,6 +72,10 @@ public struct Opened: Sendable {
     public let nextLocalSequence: UInt64
     /// Keys in `marks`.
     public let marksCount: Int
+    /// What all marks amount to, as found; nil before the cluster's sketch key was adopted.
+    public let digest: MarkDigest?
+    /// Every mark's fingerprint.
+    public let filter: RecipientFilter
     /// What was broken.
     public let damage: Damage
 }
@@ -100,13 +110,13 @@ public final class Store: Sendable {
     private init(
         _ opening: Opening,
         _ checkpoint: Checkpoint,
-        _ lingerMillis: UInt64,
+        _ options: StoreOptions,
         _ sink: @escaping @Sendable (StoreEvent) -> Void
     ) throws(StorageError) {
         let queue = try LogQueue()
         let handover = try Handover(
             committedThrough: checkpoint.watermark,
-            lingerMillis: lingerMillis
+            lingerMillis: options.lingerMillis
         )
         let outlet = Outlet(sink)
         let (state, log) = (opening.state, opening.log)
@@ -122,6 +132,7 @@ public final class Store: Sendable {
             writer.run()
         }
         let checkpointer: Worker
+        let scanPageCount = options.scanPageCount
         do {
             checkpointer = try Worker {
                 var checkpointer = Checkpointer(
@@ -130,7 +141,8 @@ public final class Store: Sendable {
                     log: log,
                     queue: queue,
                     handover: handover,
-                    outlet: outlet
+                    outlet: outlet,
+                    scanPageCount: scanPageCount
                 )
                 checkpointer.run()
             }
@@ -163,10 +175,12 @@ public final class Store: Sendable {
     ) throws(StorageError) -> Opened {
         let opening = try Opening.begin(directory, options)
         let (held, damagedOrigins) = try opening.state.heldSet()
+        let written = try opening.state.writtenDigest()
         var checkpoint = Checkpoint(
             opening.state,
             watermark: opening.watermark,
             held: held,
+            digest: written,
             wallMillis: options.wallMillis
         )
         var isDone = false
@@ -179,6 +193,11 @@ public final class Store: Sendable {
         var damage = checkpoint.damage
         damage.heldOrigins = damagedOrigins
         let registers = try opening.state.registers(&damage)
+        let (filter, found) = try opening.state.scan(key: written?.key, options.filterLines)
+        damage.isUnequal =
+            found.strangeCount > 0
+            || checkpoint.digest.map { $0 != found.digest }
+                ?? false
         var restored = opening.restored
         if damage.logRecords > 0 {
             restored = restored ?? "\(damage.logRecords) records of log.mdb could not be read back"
@@ -186,7 +205,7 @@ public final class Store: Sendable {
         if damagedOrigins > 0 {
             restored = restored ?? "the held sets of \(damagedOrigins) origins are damaged"
         }
-        let store = try Store(opening, checkpoint, options.lingerMillis, sink)
+        let store = try Store(opening, checkpoint, options, sink)
         return Opened(
             store: store,
             nodeID: opening.nodeID,
@@ -198,6 +217,8 @@ public final class Store: Sendable {
             watermark: checkpoint.watermark,
             nextLocalSequence: checkpoint.watermark + 1,
             marksCount: try Snapshot(opening.state.environment).count(opening.state.tables.marks),
+            digest: written == nil ? nil : found.digest,
+            filter: filter,
             damage: damage
         )
     }
@@ -228,6 +249,18 @@ public final class Store: Sendable {
 
     /// Checkpoints and trims without the usual linger; answered by `checkpointed`, in any case.
     public func requestCheckpoint() { handover.hurry() }
+
+    /// Keeps the digest of the marks under this key from now on; known keys change nothing.
+    ///
+    /// Answered by `checkpointed`.
+    public func adopt(_ key: SketchKey) { handover.adopt(key) }
+
+    /// Fills a filter with every mark; answered by `filled`. One at a time.
+    ///
+    /// Every change above `sequence` must reach the filter by another way.
+    public func fill(_ filter: RecipientFilter, through sequence: UInt64) {
+        handover.fill(filter, through: sequence)
+    }
 
     /// Takes back the doubt of `Opened.restored`, once the cluster has admitted this node again.
     public func forgetRestored() { handover.forgetRestored() }
@@ -265,6 +298,28 @@ extension StateFile {
             return true
         }
         return (held, damaged)
+    }
+
+    /// The sketch key and the digest that were written last; nil before a key was adopted.
+    func writtenDigest() throws(StorageError) -> (key: SketchKey, MarkDigest)? {
+        let transaction = try WriteTransaction(environment)
+        guard let key = try transaction.sketchKey(in: tables.meta) else { return nil }
+        return (key, try transaction.digest(in: tables.meta))
+    }
+
+    /// Reads every mark, into a filter of at least so many lines.
+    func scan(
+        key: SketchKey?,
+        _ lines: Int
+    ) throws(StorageError) -> (RecipientFilter, MarkScan) {
+        let snapshot = try Snapshot(environment)
+        let filter = try RecipientFilter(
+            marks: try snapshot.count(tables.marks),
+            atLeast: lines
+        )
+        var scan = MarkScan(filter: filter, key: key)
+        _ = try scan.page(snapshot, tables.marks)
+        return (filter, scan)
     }
 
     /// Every readable register.

@@ -11,8 +11,11 @@ public enum StoreEvent: Equatable, Sendable {
     /// No room: nothing of these is held. Their numbers are never used again; later ones may
     /// succeed.
     case refused(sequences: ClosedRange<UInt64>, StorageError)
-    /// The marks show every change up to here, `marks` keys in all.
-    case checkpointed(through: UInt64, marks: Int, nanoseconds: UInt64)
+    /// The marks show every change up to here, `marks` keys in all; the digest once the cluster's
+    /// sketch key is known.
+    case checkpointed(through: UInt64, marks: Int, digest: MarkDigest?, nanoseconds: UInt64)
+    /// The filter given to `Store.fill` has every mark.
+    case filled
     /// No room for the marks: tried again until there is. Sent once a stall.
     case checkpointRefused(StorageError)
     /// Nothing is acknowledged again; the process should say why and exit.

@@ -6,6 +6,8 @@ public import Suppression
 public enum DotTarget: Equatable, Sendable {
     /// It is part of this mark.
     case mark(MarkKey)
+    /// It is part of each of these marks.
+    case list(SuppressionList)
     /// It set this register.
     case register(name: [UInt8])
     /// A kind of a newer version, kept as the bytes of the whole change.
@@ -20,6 +22,7 @@ extension DotTarget {
         case .suppress(let key, _): self = .mark(key)
         case .consent(let key, _, _): self = .mark(key)
         case .register(let register): self = .register(name: register.name)
+        case .list(let list): self = .list(list)
         case .opaque:
             var bytes: [UInt8] = []
             change.encode(into: &bytes)
@@ -38,6 +41,9 @@ extension DotTarget {
         case .opaque(let bytes):
             out.append(3)
             out.append(contentsOf: bytes)
+        case .list(let list):
+            out.append(4)
+            list.encode(into: &out)
         case .damaged: preconditionFailure("damage is found, never written")
         }
     }
@@ -50,6 +56,7 @@ extension DotTarget {
             case 1: self = .mark(try MarkKey(span, at: &cursor))
             case 2: self = .register(name: try cursor.take(cursor.remaining(span), of: span))
             case 3: self = .opaque(try cursor.take(cursor.remaining(span), of: span))
+            case 4: self = .list(try SuppressionList(span, at: &cursor))
             default: self = .damaged
             }
         } catch {

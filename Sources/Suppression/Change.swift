@@ -4,10 +4,11 @@
 //     kind 1 suppress   mark key 33 B | source u8 | evidence u64 | expires u64
 //     kind 2 consent    mark key 33 B | count u16 | dots 24 B each | evidence field
 //     kind 3 register   as in Register.swift
+//     kind 6 list       as in SuppressionList.swift
 //     other             a newer version's: kept as bytes and forwarded
 //
-// A change is what is made durable; a mark is what all changes of a key add up to. `mark` below is
-// the only place where the one becomes the other.
+// A change is what is made durable; a mark is what all changes of a key add up to. `mark(_:)` below
+// is the only place where the one becomes the other.
 
 /// The `Idempotency-Key` of a request, as far as it must travel and be remembered (DESIGN 4).
 public struct RequestStamp: Equatable, Hashable, Sendable {
@@ -33,6 +34,8 @@ public struct Change: Equatable, Sendable {
         case consent(MarkKey, covers: [Dot], evidence: [UInt8])
         /// Set a register.
         case register(Register)
+        /// Suppress many people; each suppression's dot is the change's own.
+        case list(SuppressionList)
         /// A kind of a newer version, as its bytes.
         case opaque(kind: UInt8, [UInt8])
     }
@@ -54,12 +57,41 @@ public struct Change: Equatable, Sendable {
         self.body = body
     }
 
-    /// What this change adds to a mark, and to which; nil for a register or an unknown kind.
-    public var mark: (key: MarkKey, mark: Mark)? {
+    /// How many marks this changes.
+    public var markCount: Int {
         switch body {
-        case .suppress(let key, let suppression): (key, Mark(suppression))
-        case .consent(let key, let dots, _): (key, Mark(covering: dots))
-        case .register, .opaque: nil
+        case .suppress, .consent: 1
+        case .list(let list): list.count
+        case .register, .opaque: 0
+        }
+    }
+
+    /// The key of the n-th mark that this changes.
+    public func markKey(_ n: Int) -> MarkKey {
+        switch body {
+        case .suppress(let key, _), .consent(let key, _, _): key
+        case .list(let list): list.key(n)
+        case .register, .opaque: preconditionFailure("this change is about no mark")
+        }
+    }
+
+    /// What this change adds to that mark.
+    public func mark(_ n: Int) -> Mark {
+        switch body {
+        case .suppress(_, let suppression): Mark(suppression)
+        case .consent(_, let dots, _): Mark(covering: dots)
+        case .list(let list):
+            Mark(SuppressingDot(dot: dot, time: list.time(n, own: time), source: list.source))
+        case .register, .opaque: preconditionFailure("this change is about no mark")
+        }
+    }
+
+    /// Whether these are rows of an import.
+    public var isImport: Bool {
+        switch body {
+        case .suppress(_, let suppression): suppression.source == .imported
+        case .list(let list): list.source == .imported
+        case .consent, .register, .opaque: false
         }
     }
 
@@ -91,6 +123,7 @@ public struct Change: Equatable, Sendable {
             for dot in dots { dot.encode(into: &out) }
             out.append(field: evidence)
         case .register(let register): register.encode(into: &out)
+        case .list(let list): list.encode(into: &out)
         case .opaque(_, let bytes): out.append(contentsOf: bytes)
         }
     }
@@ -100,6 +133,7 @@ public struct Change: Equatable, Sendable {
         case .suppress: 1
         case .consent: 2
         case .register: 3
+        case .list: 6
         case .opaque(let kind, _): kind
         }
     }
@@ -149,6 +183,7 @@ public struct Change: Equatable, Sendable {
             let evidence = try cursor.field(bytes, limit: Limits.evidenceBytes)
             return .consent(key, covers: dots, evidence: evidence)
         case 3: return .register(try Register(bytes, at: &cursor))
+        case 6: return .list(try SuppressionList(bytes, at: &cursor))
         default:
             return .opaque(kind: kind, try cursor.take(cursor.remaining(bytes), of: bytes))
         }

@@ -70,6 +70,12 @@ public struct ByteCursor {
         return copy
     }
 
+    /// Passes over the next `count` bytes.
+    public mutating func skip(_ count: Int, of bytes: Span<UInt8>) throws(DecodeError) {
+        guard count >= 0, count <= remaining(bytes) else { throw .truncated }
+        offset += count
+    }
+
     private mutating func number(
         _ bytes: Span<UInt8>,
         width: Int

@@ -9,6 +9,9 @@ public enum Limits {
     /// Bytes of a change on disk or wire: the largest is a register whose value is a function's
     /// manifest (16 KiB); a consent's evidence and dots stay far below.
     public static let changeBytes = 65_536
+    /// People whom one list suppresses: with times 24 KB, well below `changeBytes`; what one turn
+    /// of an import reads twice over.
+    public static let listPeopleCount = 1_024
     /// Bytes of evidence that a consent may carry: a few short JSON fields.
     public static let evidenceBytes = 4_096
     /// Dots that one consent may name: as many as one mark can hold.

@@ -2,17 +2,19 @@
 //
 //     start -> field* -> send | sendEmpty                      (the length is known)
 //                     -> openBody -> append* -> closeBody      (the length is patched in)
+//                     -> openStream, then chunks by themselves (nobody knows the length)
 //
-// Every answer carries a Content-Length, never chunks: all of ours are whole before they leave, and
-// one way of framing is one way to be wrong. A length not known yet is left as spaces and written
-// right-aligned into them at the end; blanks before a field's value are legal (RFC 9112, 5).
-// Whoever writes a body need not think of HEAD: the answer counts it and leaves it out. Values may
-// come from functions and strangers, so control bytes in them become blanks, and no value can begin
-// a second field.
+// Nearly every answer carries a Content-Length: it is whole before it leaves, and one way of
+// framing is one way to be wrong. Chunks are for an export, which is larger than memory; HTTP/1.0
+// knows none, so there the end of the connection ends it. A length not known yet is left as spaces
+// and written right-aligned into them at the end; blanks before a field's value are legal (RFC
+// 9112, 5). Whoever writes a body need not think of HEAD: the answer counts it and leaves it out.
+// Values may come from functions and strangers, so control bytes in them become blanks, and no
+// value can begin a second field.
 
 /// Builds one response. Calls out of the order above are programmer errors and trap.
 public struct HTTPAnswer {
-    private enum Stage { case empty, fields, body, complete }
+    private enum Stage { case empty, fields, body, complete, streaming }
 
     private var output: [UInt8]
     private var stage = Stage.empty
@@ -21,6 +23,7 @@ public struct HTTPAnswer {
     private let isHead: Bool
     private let closes: Bool
     private let names10: Bool
+    private let takesChunks: Bool
 
     /// Room for the digits of a length that is patched in: 2^31 has ten.
     private static let lengthDigits = 10
@@ -32,16 +35,19 @@ public struct HTTPAnswer {
     ///   - isHead: the request was HEAD.
     ///   - closes: the connection ends after this answer, and says so.
     ///   - keepsOldAlive: the request was HTTP/1.0 with keep-alive, so the answer names it.
+    ///   - takesChunks: the request was HTTP/1.1; without, a streamed answer needs `closes`.
     public init(
         after output: consuming [UInt8],
         isHead: Bool,
         closes: Bool,
-        keepsOldAlive: Bool
+        keepsOldAlive: Bool,
+        takesChunks: Bool = true
     ) {
         self.output = output
         self.isHead = isHead
         self.closes = closes
         names10 = keepsOldAlive && !closes
+        self.takesChunks = takesChunks
     }
 
     /// The buffer with this answer at its end.
@@ -49,6 +55,9 @@ public struct HTTPAnswer {
 
     /// True once the answer is whole.
     public var isComplete: Bool { stage == .complete }
+
+    /// True once the answer is a head whose body is streamed.
+    public var isStreaming: Bool { stage == .streaming }
 
     /// True before the first call.
     public var isEmpty: Bool { stage == .empty }
@@ -129,6 +138,16 @@ public struct HTTPAnswer {
         put("\r\n\r\n")
         bodyStart = output.count
         stage = .body
+    }
+
+    /// Ends the head of an answer whose body is streamed by whoever sends it.
+    public mutating func openStream(_ type: StaticString) {
+        precondition(!isBodiless, "204 and 304 have no body")
+        precondition(takesChunks || closes, "a body without chunks ends with its connection")
+        field("Content-Type", type)
+        if takesChunks { put("Transfer-Encoding: chunked\r\n") }
+        put("\r\n")
+        stage = .streaming
     }
 
     /// Appends to the open body.

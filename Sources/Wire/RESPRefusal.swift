@@ -32,6 +32,8 @@ public enum RESPRefusal: UInt8, CaseIterable, Sendable {
     case commandTime
     /// No AUTH in time.
     case authTime
+    /// All connections together hold too much of commands that are not whole.
+    case unfinished
 
     /// What to reply; nil where the connection ends without a word.
     public var reply: StaticString? {
@@ -48,6 +50,7 @@ public enum RESPRefusal: UInt8, CaseIterable, Sendable {
         case .inlineByte: "ERR Protocol error: send quotes and control bytes as bulk strings"
         case .stranger: "ERR Protocol error: unauthenticated multibulk length"
         case .commandTime: "ERR Protocol error: the command took too long to come"
+        case .unfinished: "ERR too many large commands are arriving at once; send smaller ones"
         case .crossProtocol, .authTime: nil
         }
     }

@@ -42,16 +42,29 @@ private final class Ground {
     let opened: Opened
     let loop: Loop
     let door: LoopDoor
+    let keeper: MarkKeeper
 
     init() throws {
         directory = NSTemporaryDirectory() + "quell-view-\(UUID().uuidString)"
         opened = try Store.open(directory: directory) { _ in }
+        keeper = MarkKeeper(filter: opened.filter)
         loop = try Loop()
         door = LoopDoor(mailbox: try Mailbox(loop: loop, bound: 2))
     }
 
     func view() throws -> View {
-        View(reader: try opened.store.reader(), door: door, boundNanos: bound)
+        View(
+            reader: try opened.store.reader(),
+            shared: keeper.published.reader(),
+            door: door,
+            boundNanos: bound
+        )
+    }
+
+    /// As the node loop does: memory first, then the loop.
+    func show(_ sequence: UInt64, _ change: Change, _ view: inout View) {
+        keeper.insert(change)
+        view.show(sequence, change)
     }
 
     func end() throws {
@@ -83,10 +96,73 @@ private final class Ground {
         let ground = try Ground()
         var view = try ground.view()
         view.vouch(Lease(asOfNanos: 100 * second, generation: 1))
-        view.show(1, optOut(1))
+        ground.show(1, optOut(1), &view)
         #expect(view.verdict(query, now: at(100)).decision == .deny)
         view.vouch(.void)
         #expect(view.verdict(query, now: at(999)).decision == .deny)
+        view.close()
+        try ground.end()
+    }
+
+    @Test("a loop that has not drained its mailbox denies what the node loop has shown")
+    func memoryFirst() throws {
+        let ground = try Ground()
+        var view = try ground.view()
+        view.vouch(Lease(asOfNanos: 100 * second, generation: 1))
+        #expect(view.decide(query, now: at(100)) == .allow)
+        ground.keeper.insert(optOut(1))
+        #expect(view.decide(query, now: at(100)) == .deny)
+        #expect(view.verdict(query, now: at(100)) == Verdict(decision: .deny))
+        view.close()
+        try ground.end()
+    }
+
+    @Test("a consent lifts, a later opt-out denies again, both through the marks")
+    func lifted() throws {
+        let ground = try Ground()
+        var view = try ground.view()
+        view.vouch(Lease(asOfNanos: 100 * second, generation: 1))
+        let first = optOut(1)
+        ground.show(1, first, &view)
+        let consent = Change(
+            dot: optOut(2).dot,
+            time: first.time,
+            body: .consent(key, covers: [first.dot], evidence: [])
+        )
+        ground.show(2, consent, &view)
+        #expect(view.decide(query, now: at(100)) == .allow)
+        ground.show(3, optOut(3), &view)
+        #expect(view.decide(query, now: at(100)) == .deny)
+        #expect(view.verdict(query, now: at(100)).reason == .unsubscribe)
+        view.close()
+        try ground.end()
+    }
+
+    @Test("an import that only the shared memory has denies a person whose consent covered another")
+    func recent() throws {
+        let ground = try Ground()
+        var view = try ground.view()
+        view.vouch(Lease(asOfNanos: 100 * second, generation: 1))
+        let first = optOut(1)
+        ground.show(1, first, &view)
+        let consent = Change(
+            dot: optOut(2).dot,
+            time: first.time,
+            body: .consent(key, covers: [first.dot], evidence: [])
+        )
+        ground.show(2, consent, &view)
+        #expect(view.decide(query, now: at(100)) == .allow)
+        view.endTurn()
+        try ground.keeper.insertRecent(3, optOut(3))
+        #expect(view.decide(query, now: at(100)) == .deny)
+        // A checkpoint that has not reached it keeps the generation, one that has drops it.
+        ground.keeper.checkpointed(through: 2)
+        view.endTurn()
+        #expect(view.decide(query, now: at(100)) == .deny)
+        ground.keeper.checkpointed(through: 3)
+        #expect(view.decide(query, now: at(100)) == .deny, "the turn keeps what it took")
+        view.endTurn()
+        #expect(view.decide(query, now: at(100)) == .allow, "the state would deny it now")
         view.close()
         try ground.end()
     }

@@ -180,3 +180,58 @@ private let stories = [
     "PUT /e HTTP/1.1\r\nHost: h\r\nEmpty:\r\nContent-Length: 0\r\n\r\n"
         + "DELETE http://h/f HTTP/1.1\r\nHost: h\r\n\r\n",
 ]
+
+@Suite struct StreamedFramingTests {
+    /// Feeds `text` cut at the given places and takes the body in odd pieces; then the framing of
+    /// what follows it.
+    private func stream(_ text: String, cuts: [Int]) -> (body: String, next: Bool) {
+        let bytes = Array(text.utf8)
+        var framing = HTTPFraming()
+        var input: [UInt8] = []
+        var body: [UInt8] = []
+        var from = 0
+        var isNext = false
+        for cut in cuts + [bytes.count] {
+            input += bytes[from..<cut]
+            from = cut
+            if !framing.isWhole {
+                var step = framing.advance(&input)
+                if step == .head {
+                    framing.stream(&input)
+                    step = framing.advance(&input)
+                }
+            }
+            while !framing.pending.isEmpty {
+                let count = min(3, framing.pending.count)
+                body += input[framing.pending.prefix(count)]
+                framing.take(count, of: &input)
+            }
+            if framing.isWhole, !isNext {
+                isNext = true
+                framing.begin()
+                framing.compact(&input)
+                _ = framing.advance(&input)
+            }
+        }
+        return (String(decoding: body, as: UTF8.self), isNext && framing.isWhole)
+    }
+
+    @Test(
+        "a streamed body is the whole body, wherever it is cut",
+        arguments: [
+            "Content-Length: 12\r\n\r\nhello, world",
+            "Transfer-Encoding: chunked\r\n\r\n5;n=v\r\nhello\r\n7\r\n, world\r\n0\r\nX: 1\r\n\r\n",
+        ]
+    )
+    func cuts(rest: String) {
+        let next = "GET /d HTTP/1.1\r\nHost: h\r\n\r\n"
+        let text = "POST /c HTTP/1.1\r\nHost: h\r\n" + rest
+        for cut in 0...text.utf8.count {
+            let read = stream(text + next, cuts: [cut])
+            #expect(read.body == "hello, world" && read.next, "cut at \(cut)")
+        }
+        let count = text.utf8.count
+        let everywhere = stream(text + next, cuts: Array(0...count))
+        #expect(everywhere.body == "hello, world" && everywhere.next)
+    }
+}

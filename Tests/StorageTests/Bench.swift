@@ -55,7 +55,7 @@ final class Recorder: Sendable {
 
     func waitCheckpointed(_ sequence: UInt64) -> Bool {
         wait {
-            if case .checkpointed(let through, _, _) = $0 { through >= sequence } else { false }
+            if case .checkpointed(let through, _, _, _) = $0 { through >= sequence } else { false }
         }
     }
 

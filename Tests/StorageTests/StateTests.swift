@@ -135,7 +135,7 @@ private func require(
             let covers = (plain[key(n)]?.suppressions ?? []).map(\.dot)
             let lifts = !covers.isEmpty && Bool.random(using: &random)
             let change = lifts ? consent(n, own, covers: covers) : suppress(n, own)
-            plain[key(n), default: Mark()].merge(try #require(change.mark).mark)
+            plain[key(n), default: Mark()].merge(change.mark(0))
             require(overlay.insert(sequence, change))
             waiting.append(LoggedChange(sequence: sequence, change: change))
             if UInt64.random(in: 0..<4, using: &random) == 0 {

@@ -188,10 +188,26 @@ private func denial(_ keys: [(Scope, Reason)], _ streamClass: StreamClass) -> Ve
             author: [3],
             signature: [4, 5]
         )
+        let recipients = (1...3).map { Recipient(high: $0, low: $0) }
+        let people = SuppressionList(
+            tenant: person.tenant,
+            scope: Scope(stream: StreamID(raw: 1), topic: TopicID(raw: 2)),
+            reason: .imported,
+            source: .imported,
+            recipients: recipients
+        )
+        let dated = SuppressionList(
+            tenant: person.tenant,
+            scope: .tenant,
+            reason: .manual,
+            source: .resp,
+            recipients: recipients,
+            millis: [0, 5, 7]
+        )
         let bodies: [Change.Body] = [
             .suppress(key, suppression(dot(1, 1))),
             .consent(key, covers: [dot(1, 1), dot(2, 2)], evidence: Array("{}".utf8)),
-            .register(register), .opaque(kind: 99, [5, 6]),
+            .register(register), .opaque(kind: 99, [5, 6]), .list(people), .list(dated),
         ]
         let stamp = RequestStamp(id: Recipient(high: 1, low: 2), body: 3)
         for body in bodies {
@@ -206,6 +222,29 @@ private func denial(_ keys: [(Scope, Reason)], _ streamClass: StreamClass) -> Ve
                 #expect(throws: DecodeError.self) { try Change(decoding: cut.span) }
             }
         }
+    }
+
+    @Test("a list is as many marks as people, each with the list's dot and its own time")
+    func lists() {
+        let list = SuppressionList(
+            tenant: person.tenant,
+            scope: Scope(stream: StreamID(raw: 1), topic: TopicID(raw: 2)),
+            reason: .complaint,
+            source: .imported,
+            recipients: (1...3).map { Recipient(high: $0, low: 9) },
+            millis: [0, 5, 7]
+        )
+        let change = Change(dot: dot(1, 4), time: HybridTime(raw: 99 << 16), body: .list(list))
+        #expect(change.markCount == 3 && change.isImport)
+        #expect(change.markKey(1).person.recipient == Recipient(high: 2, low: 9))
+        #expect(change.markKey(1).scope == .tenant, "a complaint is never narrow")
+        let marks = (0..<3).map { change.mark($0) }
+        #expect(marks.map { $0.suppressions.map(\.dot) } == Array(repeating: [dot(1, 4)], count: 3))
+        #expect(marks.map { $0.since(atSeconds: 0)?.wallMillis } == [99, 5, 7])
+        // A consent that names the dot under one key leaves the others.
+        var lifted = marks[0]
+        lifted.merge(Mark(covering: [dot(1, 4)]))
+        #expect(!lifted.isSuppressed(atSeconds: 0) && marks[1].isSuppressed(atSeconds: 0))
     }
 
     @Test("the highest generation wins, a final flag always, bytes break ties the same everywhere")
