@@ -4,12 +4,15 @@
 #   make run     build and serve a local node in the foreground, with the first commands printed
 #   make test    every test; the last line is `N passed, N failed, N skipped`
 #   make live    the real-process tests at full length (about half an hour)
+#   make fuzz    every reader of strangers' bytes, SECONDS=60 each (about ten minutes)
 #   make bench   speed and size beside Redis, nginx and PostgreSQL (about ten minutes)
 #   make format  lay out the Swift code as the house does
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test live bench format clean
+.PHONY: help setup build run test live fuzz bench format clean
+
+SECONDS ?= 60
 
 help:
 	@echo 'make setup   install what is missing (idempotent, asks nothing)'
@@ -17,6 +20,7 @@ help:
 	@echo 'make run     build, then serve a local node in the foreground'
 	@echo 'make test    set up, build and run every test'
 	@echo 'make live    kill -9, disk faults and power cuts against real processes, full length'
+	@echo 'make fuzz    libFuzzer on every parser, SECONDS=60 each; TARGET=csv for one'
 	@echo 'make bench   speed and size beside Redis, nginx and PostgreSQL; MARKS=10000000 for all'
 	@echo 'make format  lay out the Swift code as the house does'
 	@echo 'make clean   remove what was built (a local node in .quell/ stays)'
@@ -36,6 +40,9 @@ test:
 live: build
 	@QUELL_LIVE=full /usr/bin/python3 -m pytest Tests/Live -v -s
 
+fuzz: setup
+	@Scripts/fuzz.sh $(SECONDS) $(TARGET)
+
 bench: build
 	@Scripts/setup.sh bench
 	@/usr/bin/python3 Tests/Benchmarks/bench.py $(if $(MARKS),--marks $(MARKS)) \
@@ -46,4 +53,4 @@ format:
 	@/usr/bin/python3 Scripts/rewrap.py $$(git ls-files '*.swift')
 
 clean:
-	@rm -rf .build
+	@rm -rf .build .build-fuzz

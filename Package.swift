@@ -113,6 +113,10 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
+        .testTarget(
+            name: "FuzzTests",
+            dependencies: ["Address", "FunctionKit", "Servers", "Suppression", "Token", "Wire"],
+            path: "Tests/Fuzz", exclude: ["Entry", "Seeds"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ]
 )

@@ -43,7 +43,7 @@ public enum HTTPRefusal: UInt8, CaseIterable, Sendable {
     case chunkInvalid
     /// Chunk extensions over their bound.
     case chunkExtensions
-    /// Trailer fields over their bound.
+    /// Trailer fields over their bound, or one that would frame the request.
     case trailers
     /// Neither HTTP/1.0 nor HTTP/1.1.
     case version
@@ -108,7 +108,7 @@ public enum HTTPRefusal: UInt8, CaseIterable, Sendable {
             "Send Authorization, Content-Type, Idempotency-Key and Expect at most once each."
         case .chunkInvalid: "Write a chunk as 1 to 8 hex digits, CR LF, that many bytes, CR LF."
         case .chunkExtensions: "Leave chunk extensions out; 256 bytes a request are ignored."
-        case .trailers: "Leave trailer fields out; 4096 bytes a request are ignored."
+        case .trailers: "Leave trailer fields out; 4096 bytes are ignored, if they frame nothing."
         case .version: "Use HTTP/1.1."
         case .method: "Use GET, HEAD, POST, PUT, DELETE, OPTIONS or PATCH."
         case .expectation: "Send Expect: 100-continue, or no Expect."

@@ -164,7 +164,10 @@ struct ImportReader: Sendable {
 
     /// Ends the list.
     mutating func end(_ batch: inout ImportBatch) {
-        if !isEnded, format == .csv, columns == nil { refuse(.noHeader, &batch) }
+        if !isEnded, format == .csv, columns == nil {
+            line = 1
+            refuse(.noHeader, &batch)
+        }
         isEnded = true
     }
 

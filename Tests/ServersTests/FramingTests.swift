@@ -82,7 +82,7 @@ private func describe(_ head: RequestHead, _ input: [UInt8]) -> String {
     func chunked() {
         let reading = read(
             "POST /c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: Chunked\r\n\r\n"
-                + "3\r\nabc\r\n1;x=y\r\nd\r\n00A\r\n0123456789\r\n0\r\nContent-Length: 9\r\n\r\n"
+                + "3\r\nabc\r\n1;x=y\r\nd\r\n00A\r\n0123456789\r\n0\r\nDigest: 9\r\n\r\n"
                 + "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
         )
         #expect(

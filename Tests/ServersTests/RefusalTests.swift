@@ -112,6 +112,12 @@ let refusals: [Refused] = [
     Refused("257 bytes of extensions", .chunkExtensions, chunked("1;\(long(257))\r\na\r\n")),
     Refused("LF after a trailer", .bareLineEnd, chunked("0\r\nA: b\n\r\n")),
     Refused("folded trailer", .foldedField, chunked("0\r\nA: b\r\n c\r\n\r\n")),
+    Refused("trailer without a name", .badFieldName, chunked("0\r\n:: y\r\n\r\n")),
+    Refused("trailer without a colon", .badFieldName, chunked("0\r\nhello\r\n\r\n")),
+    Refused("blank before a trailer's colon", .badFieldName, chunked("0\r\nA : y\r\n\r\n")),
+    Refused("no token as a trailer's name", .badFieldName, chunked("0\r\nA(b): y\r\n\r\n")),
+    Refused("length in a trailer", .trailers, chunked("0\r\nX: y\r\ncontent-Length: 0\r\n\r\n")),
+    Refused("coding in a trailer", .trailers, chunked("0\r\nTransfer-Encoding: \r\n\r\n")),
     Refused("4 KiB of trailers", .trailers, chunked("0\r\nA: \(long(4_200))\r\n\r\n")),
     Refused("HTTP/2.0", .version, "GET / HTTP/2.0\r\nHost: h\r\n\r\n"),
     Refused("HTTP/0.9", .version, "GET / HTTP/0.9\r\nHost: h\r\n\r\n"),
@@ -144,6 +150,8 @@ let refusals: [Refused] = [
         #expect(read(get(String(repeating: "A: b\r\n", count: 63))).requests.count == 1)
         #expect(read(chunked("1;\(long(254))\r\na\r\n0\r\n\r\n")).requests.count == 1)
         #expect(read(chunked("00000001\r\na\r\n0\r\n\r\n")).requests.count == 1)
+        let trailers = "Content-Lengt: 1\r\nContent-Length1: 1\r\nXTransfer-Encoding: x\r\n"
+        #expect(read(chunked("0\r\n" + trailers + "\r\n")).requests.count == 1)
         #expect(read(get("Content-Length: 0002\r\n") + "ab").requests.count == 1)
     }
 

@@ -38,6 +38,8 @@ struct ReadList: Equatable {
     init(_ text: String, _ format: ImportFormat = .csv) { self.init(Array(text.utf8), format) }
 
     private mutating func take(_ batch: inout ImportBatch) {
+        let bytes = batch.rows.reduce(0) { $0 + $1.address.count + ($1.reason?.count ?? 0) }
+        #expect(batch.text.count == bytes, "nothing of a refused row is kept")
         for row in batch.rows {
             var words = "\(row.line) " + String(decoding: batch.text[row.address], as: UTF8.self)
             if let reason = row.reason {
@@ -88,13 +90,14 @@ struct Chance {
     func oneColumn() {
         #expect(ReadList("address\na@b.c\nd@e.f").rows == ["2 a@b.c", "3 d@e.f"])
         #expect(ReadList("address\na@b.c\nd@e.f\n").rows == ["2 a@b.c", "3 d@e.f"])
+        #expect(ReadList("\u{FEFF}address\na@b.c").rows == ["2 a@b.c"])
         #expect(ReadList("\n\n\"address\"\n\"a@b.c\"").rows == ["4 a@b.c"])
     }
 
     @Test("NDJSON: members in any order, others ignored, escapes resolved")
     func ndjson() {
         let list = ReadList(
-            "{\"address\":\"a@b.c\"}\r\n\n {\"address\": \"d@e.f\"}\n"
+            "\u{FEFF}{\"address\":\"a@b.c\"}\r\n\n {\"address\": \"d@e.f\"}\n"
                 + "{\"x\":[1,{\"y\":null}],\"reason\":\"manual\",\"address\":\"\\u0067@h.i\"}\n"
                 + "{\"address\":\"j@k.l\",\"created_at\":\"1970-01-02\",\"reason\":null} \n"
                 + "{\"address\": \"é@k.l\"}",
@@ -125,7 +128,7 @@ struct Chance {
     func header(text: String, fault: ImportFault) {
         let list = ReadList(text + "\na@b.c\n")
         guard fault != .noHeader else {
-            #expect(ReadList(text).faults == [.noHeader])
+            #expect(ReadList(text).faults == [.noHeader] && ReadList(text).refusals == ["1!"])
             return
         }
         #expect(list.faults == [fault] && list.refusals == ["1!"] && list.rows.isEmpty)
@@ -175,6 +178,8 @@ struct Chance {
             "{\"address\":\"a@b.c\",\"address\":\"d@e.f\"}",
             .json(.malformed(offset: 19, expected: "a name that is not yet used"))
         ),
+        ("{\"address\":\"a@b.c\"]", .json(.malformed(offset: 18, expected: "',' or '}'"))),
+        ("\u{FEFF}{\"address\":\"a@b.c\"}", .json(.malformed(offset: 0, expected: "a value"))),
         ("address,reason", .json(.malformed(offset: 0, expected: "a value"))),
     ]
 
