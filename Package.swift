@@ -71,7 +71,11 @@ let package = Package(
             name: "EventLoop", dependencies: ["CUV"], path: "Runtime/EventLoop",
             swiftSettings: strict),
         .target(
-            name: "Servers", dependencies: ["EventLoop", "Wire", "Suppression", "CLLHTTP"],
+            name: "Servers",
+            dependencies: [
+                "EventLoop", "Wire", "Suppression", "CLLHTTP",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
             path: "Runtime/Servers", swiftSettings: strict),
         .target(
             name: "Client", dependencies: ["Suppression", "Wire", "CLLHTTP"],
@@ -100,7 +104,7 @@ let package = Package(
         .testTarget(
             name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: strict),
         .testTarget(
-            name: "ServersTests", dependencies: ["Servers", "EventLoop", "Wire"],
+            name: "ServersTests", dependencies: ["Servers", "EventLoop", "Suppression", "Wire"],
             swiftSettings: strict),
         .testTarget(
             name: "SuppressionTests", dependencies: ["Suppression"], swiftSettings: strict),

@@ -46,12 +46,15 @@ struct SocketAddress {
 
     /// The port that `getsockname` filled in; both families keep it at the same place.
     var port: UInt16 {
-        mutating get {
-            unsafe withUnsafeMutablePointer(to: &storage) {
-                let four = unsafe UnsafeMutableRawPointer($0)
-                    .assumingMemoryBound(to: sockaddr_in.self)
-                return unsafe UInt16(bigEndian: four.pointee.sin_port)
-            }
+        mutating get { UInt16(SocketAddress.port(of: &storage)) }
+    }
+
+    /// The port of an address of either family.
+    static func port(of storage: inout sockaddr_storage) -> Int {
+        unsafe withUnsafeMutablePointer(to: &storage) {
+            let four = unsafe UnsafeMutableRawPointer($0)
+                .assumingMemoryBound(to: sockaddr_in.self)
+            return unsafe Int(UInt16(bigEndian: four.pointee.sin_port))
         }
     }
 

@@ -34,6 +34,17 @@ public enum LoopError: Error, Equatable, CustomStringConvertible {
         }
     }
 
+    /// The negated errno; for causes that have a case of their own, the one that they stand for.
+    public var code: Int32 {
+        switch self {
+        case .addressInUse: UV_EADDRINUSE.rawValue
+        case .addressInvalid: UV_EADDRNOTAVAIL.rawValue
+        case .addressDenied: UV_EACCES.rawValue
+        case .outOfFiles: UV_EMFILE.rawValue
+        case .other(_, let code): code
+        }
+    }
+
     /// The same failure told twice is equal.
     public static func == (a: LoopError, b: LoopError) -> Bool {
         a.description == b.description
