@@ -144,7 +144,7 @@ extension NodeLoop: HTTPService {
             json.field("epoch", hexText(identity.epoch.raw))
             json.field("zone", config.zone)
             json.field("region", config.region)
-            json.field("role", isTrusted ? "voter" : "learner")
+            json.field("role", role)
             json.field("holds", "all")
             json.field("ready", isReady)
             json.key("lease")
@@ -163,6 +163,7 @@ extension NodeLoop: HTTPService {
             json.endObject()
             json.key("peers")
             json.beginArray()
+            for peer in knownPeers { json.peer(peer) }
             json.endArray()
             json.key("functions")
             json.beginArray()
@@ -219,6 +220,20 @@ extension NodeLoop: HTTPService {
 }
 
 extension JSONWriter {
+    fileprivate mutating func peer(_ peer: KnownPeer) {
+        beginObject()
+        field("name", peer.name)
+        field("state", peer.isLinked ? "alive" : "unreachable")
+        key("rtt_ms")
+        if let nanos = peer.roundTripNanos {
+            number(Double(nanos / 1_000) / 1_000)
+        } else {
+            null()
+        }
+        field("behind", peer.behind)
+        endObject()
+    }
+
     fileprivate mutating func builtIn(_ name: String) {
         beginObject()
         field("name", name)

@@ -95,6 +95,8 @@ final class Catalog: Sendable {
     let voters: VoterSet?
     /// Under which marks are hashed for digests; nil until the cluster's secret is known.
     let sketchKey: SketchKey?
+    /// What links name the cluster by; 0 until its secret is known.
+    let clusterID: UInt64
     /// Registers that could not be read or opened, by name, for the log.
     let unusable: [String]
 
@@ -114,6 +116,7 @@ final class Catalog: Sendable {
         admins = builder.admins
         voters = builder.voters
         sketchKey = builder.sketchKey
+        clusterID = builder.clusterID
         unusable = builder.unusable
     }
 
@@ -159,6 +162,7 @@ struct CatalogBuilder {
     var admins: [[UInt8]] = []
     var voters: VoterSet?
     var sketchKey: SketchKey?
+    var clusterID: UInt64 = 0
     var unusable: [String] = []
     private var sealedSecret: [UInt8] = []
     private var byRank: [[(register: Register, setting: Setting)]] = Array(
@@ -204,6 +208,7 @@ struct CatalogBuilder {
             return
         }
         sketchKey = SketchKey(bytes: secret.derivedKey("sketch-1"))
+        clusterID = CatalogBuilder.prefix(secret.derivedKey("cluster-id-1")) | 1
         for (register, setting) in byRank.joined() {
             do { try add(register, setting, secret) } catch { reject(register) }
         }

@@ -25,6 +25,8 @@ public struct Config: Sendable {
     public var bootstrap: Bool
     /// The voters' names at bootstrap.
     public var voters: [String]
+    /// Peers to dial.
+    public var join: [PeerAddress]
     /// Path of the cluster key; nil: beside the data directory's own.
     public var clusterKeyFile: String
     /// Path of the admin key, read at bootstrap only.
@@ -88,6 +90,7 @@ public struct Config: Sendable {
         region = try reader.word(.region, default: "local")
         bootstrap = try reader.flag(.bootstrap)
         voters = reader.list(.voters, default: [name])
+        join = try reader.addresses(.join)
         clusterKeyFile = absolute(reader.text(.clusterKey, default: "keys/cluster.key"))
         let beside = (clusterKeyFile as NSString).deletingLastPathComponent
         adminKeyFile = absolute(reader.text(.adminKeyFile, default: beside + "/admin.key"))
@@ -137,22 +140,21 @@ public struct Config: Sendable {
                     + "put a TLS proxy in front and listen on loopback, or pass --insecure-listen"
             )
         }
-        if reader.isSet(.join) {
-            throw ConfigError(
-                "\(reader.place(.join)): this version runs one node a cluster; leave it out"
-            )
-        }
         let holds = try reader.choice(.holds, default: "all", ["all": true, "cache": false])
         if !holds {
             throw ConfigError(
-                "\(reader.place(.holds)): a cache node needs others, and this version runs one "
-                    + "node a cluster; use `all`"
+                "\(reader.place(.holds)): this version has no cache nodes yet; use `all`"
             )
         }
-        if voters != [name] {
+        if ![1, 3, 5].contains(voters.count) || Set(voters).count != voters.count {
             throw ConfigError(
-                "\(reader.place(.voters)): this version runs one node a cluster; "
-                    + "the only voter can be `\(name)`"
+                "\(reader.place(.voters)): name 1, 3 or 5 different voters, not \(voters.count)"
+            )
+        }
+        if bootstrap, voters == [name], !join.isEmpty {
+            throw ConfigError(
+                "\(reader.place(.join)): a new cluster of one voter has nobody to join; "
+                    + "leave out either --join or --bootstrap"
             )
         }
         let ports = [
@@ -162,6 +164,14 @@ public struct Config: Sendable {
             throw ConfigError("two listeners share a port; give each of the *_port keys its own")
         }
     }
+}
+
+/// Where a peer listens.
+public struct PeerAddress: Equatable, Sendable {
+    /// An IPv4 or IPv6 literal, or `localhost`.
+    public let host: String
+    /// Its peer port.
+    public let port: Int
 }
 
 private func absolute(_ path: String) -> String {

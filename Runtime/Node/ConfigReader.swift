@@ -98,6 +98,25 @@ struct ConfigReader {
         return nanos
     }
 
+    /// `host:port`, comma by comma; an IPv6 literal in brackets.
+    func addresses(_ key: ConfigKey) throws(ConfigError) -> [PeerAddress] {
+        var found: [PeerAddress] = []
+        for text in list(key, default: []) {
+            let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+            guard parts.count >= 2, let port = Int(parts[parts.count - 1]),
+                (1...65_535).contains(port)
+            else {
+                throw ConfigError("\(place(key)): `\(text)` is no address; write 10.0.0.2:8103")
+            }
+            var host = parts.dropLast().joined(separator: ":")
+            if host.hasPrefix("["), host.hasSuffix("]") {
+                host = String(host.dropFirst().dropLast())
+            }
+            found.append(PeerAddress(host: host == "localhost" ? "127.0.0.1" : host, port: port))
+        }
+        return found
+    }
+
     func url(_ key: ConfigKey, default fallback: String) throws(ConfigError) -> String {
         var text = text(key, default: fallback)
         while text.hasSuffix("/") { text.removeLast() }

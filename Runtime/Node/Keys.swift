@@ -28,21 +28,21 @@ enum Keys {
         _ clusterKey: ClusterKey
     ) throws(NodeFailure) -> [Register] {
         if !opened.registers.isEmpty { return try unlocked(config, opened, clusterKey) }
-        guard opened.restored == nil else {
+        guard opened.restored == nil || !config.join.isEmpty else {
             throw .configuration(
                 "\(config.dataDirectory): restored and without registers; use an empty directory"
             )
         }
-        guard config.bootstrap else {
+        guard config.bootstrap || !config.join.isEmpty else {
             throw .configuration(
-                "\(config.dataDirectory): is empty; pass --bootstrap once to create a cluster"
+                "\(config.dataDirectory): is empty; pass --bootstrap once to create a cluster, "
+                    + "or --join HOST:PORT to join one"
             )
         }
-        let path = config.adminKeyFile
-        guard let bytes = read(path), let admin = AdminKey(text: trimmed(bytes).span) else {
-            throw .configuration(
-                "\(path): no admin key; `quell init DIR` makes one beside cluster.key"
-            )
+        // With several voters the first named one mints when all of them are there.
+        guard config.bootstrap, config.voters == [config.name] else {
+            if config.bootstrap, config.voters.first == config.name { _ = try adminKey(config) }
+            return []
         }
         let slot = VoterSlot(
             name: config.name,
@@ -50,10 +50,30 @@ enum Keys {
             lowestEpoch: opened.epoch,
             zone: config.zone
         )
+        return try founding(config, [slot], clusterKey)
+    }
+
+    private static func adminKey(_ config: Config) throws(NodeFailure) -> AdminKey {
+        let path = config.adminKeyFile
+        guard let bytes = read(path), let admin = AdminKey(text: trimmed(bytes).span) else {
+            throw .configuration(
+                "\(path): no admin key; `quell init DIR` makes one beside cluster.key"
+            )
+        }
+        return admin
+    }
+
+    /// What a new cluster of these voters begins with.
+    static func founding(
+        _ config: Config,
+        _ slots: [VoterSlot],
+        _ clusterKey: ClusterKey
+    ) throws(NodeFailure) -> [Register] {
+        let admin = try adminKey(config)
         let settings: [Setting] = [
             .clusterSecret(sealed: clusterKey.seal(ClusterSecret.random())),
             .admin(publicKey: admin.publicKey, hash: admin.hash),
-            .voters(VoterSet(generation: 1, slots: [slot])),
+            .voters(VoterSet(generation: 1, slots: slots)),
         ]
         return settings.map { setting in
             admin.signed(

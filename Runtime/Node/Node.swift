@@ -92,6 +92,8 @@ struct NodeParts {
         for register in first {
             if case .voters(let set) = try Setting(register) { return set }
         }
+        // The voters come with the registers, from whoever founds the cluster or has it.
+        if !config.join.isEmpty { return VoterSet(generation: 0, slots: []) }
         throw NodeFailure.configuration(
             "\(config.dataDirectory): holds no voters; use --bootstrap in an empty directory"
         )
@@ -150,49 +152,37 @@ public enum Node {
         _ mailbox: Mailbox<NodeMessage>,
         _ reports: Mailbox<StoreEvent>
     ) throws -> Ending? {
-        let listener = try Listener(
-            on: loop,
-            host: config.listenHost,
-            port: config.peerPort,
-            owner: PortGuard()
-        )
+        for port in [config.peerPort, config.httpPort, config.adminPort, config.respPort] {
+            try PortOwner.probe(host: config.listenHost, port: port)
+        }
+        let opened = try Store.open(directory: config.dataDirectory) { event in
+            // False only when the node loop has gone or stands still; see storeReportsCount.
+            _ = reports.post(event)
+        }
         do {
-            for port in [config.httpPort, config.adminPort, config.respPort] {
-                try PortOwner.probe(host: config.listenHost, port: port)
+            let threads = try (0..<config.loops).map {
+                try ServingThread(index: $0, config: config)
             }
-            let opened = try Store.open(directory: config.dataDirectory) { event in
-                // False only when the node loop has gone or stands still; see storeReportsCount.
-                _ = reports.post(event)
-            }
-            do {
-                let threads = try (0..<config.loops).map {
-                    try ServingThread(index: $0, config: config)
-                }
-                let parts = try NodeParts(
-                    config: config,
-                    loop: loop,
-                    mailbox: mailbox,
-                    reports: reports,
-                    doors: threads.map(\.door),
-                    clusterKey: clusterKey,
-                    identity: opened,
-                    log: log
-                )
-                return try run(parts, threads, listener)
-            } catch {
-                _ = opened.store.close(deadlineMillis: 0)
-                throw error
-            }
+            let parts = try NodeParts(
+                config: config,
+                loop: loop,
+                mailbox: mailbox,
+                reports: reports,
+                doors: threads.map(\.door),
+                clusterKey: clusterKey,
+                identity: opened,
+                log: log
+            )
+            return try run(parts, threads)
         } catch {
-            listener.close()
+            _ = opened.store.close(deadlineMillis: 0)
             throw error
         }
     }
 
     private static func run(
         _ parts: NodeParts,
-        _ threads: [ServingThread],
-        _ listener: Listener
+        _ threads: [ServingThread]
     ) throws -> Ending? {
         let keeper = MarkKeeper(filter: parts.identity.filter)
         let view = View(
@@ -214,7 +204,6 @@ public enum Node {
                 )
             )
         }
-        node.onFinish = { listener.close() }
         try node.run()
         let isEmpty = parts.store.close(deadlineMillis: 5_000)
         parts.log.notice("stopped", ["log.empty": "\(isEmpty)"])
@@ -262,9 +251,4 @@ public enum Node {
         }
         return "\(error)"
     }
-}
-
-/// Holds the peer port until peers can speak: whoever connects is closed at once.
-private final class PortGuard: ListenerOwner {
-    func listener(_ listener: Listener, accepted stream: EventLoop.Stream) { stream.close() }
 }

@@ -21,8 +21,6 @@ final class NodeLoop: Turn {
     let metrics: NodeMetrics
     let clusterKey: ClusterKey
     let identity: Opened
-    /// Closes what the start-up opened on this loop.
-    var onFinish: (() -> Void)?
     let firstRegisters: [Register]
     let log: NodeLog
     let keeper: MarkKeeper
@@ -31,11 +29,16 @@ final class NodeLoop: Turn {
     private(set) var lease = Lease.void
     var view: View
     var admin: HTTPServer?
+    private(set) var peers: PeerDoor
+    /// A cluster was founded by this life.
+    var hasFounded = false
     private var ticker: EventLoop.Timer?
     private var signals: Signals?
     private var messages: [NodeMessage] = []
     private var events: [StoreEvent] = []
     private var effects: [Effect] = []
+    private var pages: [PageRead] = []
+    private var nextVoters: VoterSet?
     private var batch: [Change] = []
     private var batchFirst: UInt64 = 0
     private var waiters: [Ticket: Waiter] = [:]
@@ -68,6 +71,7 @@ final class NodeLoop: Turn {
         log = parts.log
         catalog = parts.catalog
         core = Core(parts.boot)
+        peers = PeerDoor(log: parts.log) { _ in }
         lastPersisted = parts.identity.nextLocalSequence - 1
         checkpointed = parts.identity.watermark
         shownThrough = parts.identity.watermark
@@ -88,6 +92,8 @@ final class NodeLoop: Turn {
             throw error
         }
         self.admin = admin
+        peers = PeerDoor(log: log) { [unowned self] event in step(event) }
+        try peers.open(on: loop, ownIdentity, clusterKey.derivedKey("links-1"), config)
         ticker = try EventLoop.Timer(
             on: loop,
             after: 0,
@@ -107,7 +113,10 @@ final class NodeLoop: Turn {
         for event in events { stored(event) }
         mailbox.drain(into: &messages)
         for message in messages { take(message) }
+        peers.serveReady()
         admin?.serveReady()
+        // Peers first: their commits run beside ours, and any majority may answer.
+        peers.flush()
         flushBatch()
         admin?.flush()
         view.endTurn()
@@ -234,7 +243,10 @@ final class NodeLoop: Turn {
             _ = doors[loop].mailbox.post(.refused(caller, refusal))
         case .admin(let exchange, _):
             _ = admin?.complete(exchange) { refusal.write(into: &$0) }
-        case .bootstrap: end(.failed("the first registers could not be written"))
+        case .bootstrap:
+            // Founded with others, it may take longer than a caller waits; it keeps spreading.
+            if core.votersInForce.generation > 0 { return }
+            end(.failed("the first registers could not be written"))
         }
     }
 
@@ -244,6 +256,16 @@ final class NodeLoop: Turn {
         effects.removeAll(keepingCapacity: true)
         core.step(event, now: now(), into: &effects)
         for effect in effects { execute(effect) }
+        // A page read and a generation adopted are events of their own.
+        while !pages.isEmpty || nextVoters != nil {
+            effects.removeAll(keepingCapacity: true)
+            if let voters = nextVoters.take() {
+                core.step(.voters(voters), now: now(), into: &effects)
+            } else {
+                core.step(.page(pages.removeFirst()), now: now(), into: &effects)
+            }
+            for effect in effects { execute(effect) }
+        }
     }
 
     private func execute(_ effect: Effect) {
@@ -263,8 +285,19 @@ final class NodeLoop: Turn {
             acknowledge(ticket, durability, dots)
         case .refuse(let ticket, let refusal):
             if let waiter = waiters.removeValue(forKey: ticket) { answer(waiter, refusal) }
+        case .send(let node, let message): peers.send(message, to: node)
+        case .readPage(let request): readPage(request)
         case .halt: end(.failed("the disk failed; see the log line above"))
-        case .send, .readPage: break  // only linked peers cause these, and links come later
+        }
+    }
+
+    /// The answer comes back as an event, in this turn but not within this step.
+    private func readPage(_ request: PageRequest) {
+        do {
+            pages.append(PageRead(request, try view.page(for: request)))
+        } catch {
+            log.warning("a page for a peer could not be read", error)
+            pages.append(PageRead(request, nil))
         }
     }
 
@@ -310,6 +343,10 @@ final class NodeLoop: Turn {
         registers[register.name] = register
         catalog = Catalog(registers: registers, clusterKey: clusterKey)
         if let key = catalog.sketchKey { store.adopt(key) }
+        peers.belongs(to: catalog.clusterID)
+        if let voters = catalog.voters, voters.generation > core.votersInForce.generation {
+            nextVoters = voters
+        }
         for index in doors.indices { postCatalog(to: index) }
     }
 
@@ -336,6 +373,7 @@ final class NodeLoop: Turn {
         }
         lastTickNanos = now
         step(.ticked)
+        foundIfComplete()
         do { try view.renew() } catch { log.warning("the state cannot be read", error) }
         for index in catalogOwed { postCatalog(to: index) }
         if let larger = keeper.grow(shown: shownThrough) {
@@ -370,6 +408,7 @@ final class NodeLoop: Turn {
         drainDeadlineNanos = Clock.bootNanoseconds() + Limits.drainNanos
         for door in doors { _ = door.mailbox.post(.drain) }
         admin?.drain()
+        peers.drain()
     }
 
     private func finishIfDrained() {
@@ -380,12 +419,12 @@ final class NodeLoop: Turn {
     private func finish() {
         loop.turn = nil
         admin?.close()
+        peers.close()
         ticker?.close()
         signals?.close()
         mailbox.close()
         reports.close()
         view.close()
-        onFinish?()
         loop.stop()
     }
 }

@@ -118,6 +118,35 @@ struct View: ~Copyable {
         try reader.forEachMark(of: tenant, after: last, limit: limit, body)
     }
 
+    /// A page for a peer that lacks writes, from one snapshot of the state.
+    mutating func page(for request: PageRequest) throws(StorageError) -> Page {
+        try renew()
+        var assembly = PageAssembly(request, held: try reader.heldSet())
+        while let dot = assembly.next {
+            switch try reader.target(of: dot) {
+            case .mark(let key):
+                if assembly.joins(key) { continue }
+                if case .present(let mark) = try reader.mark(key) {
+                    assembly.take(.mark(key, mark))
+                } else {
+                    assembly.skipDamaged()
+                }
+            case .register(let name):
+                if let register = try reader.register(name) {
+                    assembly.take(.register(register))
+                } else {
+                    assembly.skipDamaged()
+                }
+            case .whole(let bytes):
+                do {
+                    assembly.take(try Change(decoding: bytes.span))
+                } catch { assembly.skipDamaged() }
+            case .damaged, nil: assembly.skipDamaged()
+            }
+        }
+        return assembly.page
+    }
+
     /// Whether the snapshot has everything up to here.
     mutating func shows(_ sequence: UInt64) throws(StorageError) -> Bool {
         try renew()

@@ -20,12 +20,3 @@ enum Ending: Equatable {
     /// Something broke: exit 70.
     case failed(String)
 }
-
-extension NodeLoop {
-    /// Mints the cluster's secret, its admin and voters generation 1, in one log transaction.
-    func bootstrap() {
-        let drafts = firstRegisters.map { Draft.register($0) }
-        request(drafts, policy: .strict, waiter: .bootstrap)
-        flushBatch()
-    }
-}

@@ -57,6 +57,17 @@ public struct AckGate: Sendable {
     /// What this node's own log holds, committed.
     public var held: HeldSet { heldHere }
 
+    /// A later generation: slots are counted anew, from what their nodes say under it.
+    mutating func adopt(_ next: VoterSet, into effects: inout [Effect]) {
+        voters = next
+        heldBySlot = Array(repeating: HeldSet(), count: next.slots.count)
+        if let slot = next.slot(of: own) { heldBySlot[slot] = heldHere }
+        guard !isLatched else { return }
+        answer(&effects) { gate, one in
+            gate.isDurable(one.dots) ? .acknowledge(one.ticket, .quorum, one.dots) : nil
+        }
+    }
+
     /// A caller waits for these dots.
     public mutating func wait(
         _ ticket: Ticket,

@@ -78,7 +78,7 @@ public struct Core: Sendable {
     }
 
     let own: Origin
-    let voters: VoterSet
+    private(set) var voters: VoterSet
     let isRestored: Bool
     let isDamaged: Bool
     let bounds: Bounds
@@ -128,6 +128,23 @@ public struct Core: Sendable {
         arrived = boot.held
     }
 
+    /// The voters in force.
+    public var votersInForce: VoterSet { voters }
+
+    /// A later generation of the voters: what was said under the one before counts no more.
+    private mutating func adopt(_ next: VoterSet, into effects: inout [Effect]) {
+        guard next.generation > voters.generation, !hasFailed else { return }
+        voters = next
+        gate.adopt(next, into: &effects)
+        freshness.adopt(next)
+        asking.reset()
+        effects.append(.vouch(.void))
+        // Their receipts name the generation that they have persisted.
+        for node in spread.holders {
+            effects.append(.send(to: node, heldMessage))
+        }
+    }
+
     /// Writes without an answer yet.
     public var waitingCount: Int { gate.waitingCount }
 
@@ -148,6 +165,7 @@ public struct Core: Sendable {
         case .checkpointed(let through): checkpointed(through: through, now: now, into: &effects)
         case .failed: failed(into: &effects)
         case .ticked: ticked(now: now, into: &effects)
+        case .voters(let set): adopt(set, into: &effects)
         case .linked(let peer): linked(peer, into: &effects)
         case .unlinked(let node):
             spread.unlinked(node)

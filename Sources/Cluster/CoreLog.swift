@@ -141,7 +141,7 @@ extension Core {
             )
         }
         effects.append(.vouch(freshness.lease))
-        gate.tick(now: now, isAlone: spread.isEmpty, into: &effects)
+        gate.tick(now: now, isAlone: spread.isAlone(now: now.bootNanos), into: &effects)
         for node in exchange.due(among: spread.holders, now: now.bootNanos) {
             effects.append(.send(to: node, .heldHash(gate.held.fingerprint())))
         }

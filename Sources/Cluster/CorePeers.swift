@@ -26,7 +26,7 @@ extension Core {
         effects.append(.send(to: node, heldMessage))
     }
 
-    private var heldMessage: Message {
+    var heldMessage: Message {
         .held(
             generation: voters.generation,
             gate.held.prefix(intervals: Limits.heldMessageIntervalsCount)
@@ -40,6 +40,7 @@ extension Core {
         into effects: inout [Effect]
     ) {
         guard !hasFailed, let peer = spread.peer(node) else { return }
+        spread.heard(node, now: now.bootNanos)
         switch message {
         case .changes(let changes): arrived(changes, now: now, into: &effects)
         case .receipts(let generation, let ranges):

@@ -21,6 +21,8 @@ struct Dissemination: Sendable {
         var bytes = 0
         var isBehind = false
         var isReading = false
+        /// When it last said anything; 0 since the link came up.
+        var heardNanos: UInt64 = 0
     }
 
     private var links: [Link] = []
@@ -33,8 +35,20 @@ struct Dissemination: Sendable {
         links.filter { $0.peer.holds == .all }.map(\.peer.origin.node)
     }
 
-    /// Whether no node can be reached.
+    /// Whether no node is linked.
     var isEmpty: Bool { links.isEmpty }
+
+    /// Whether no node can be reached: a stopped one keeps its link for a while and says nothing,
+    /// where a living one says something every 200 ms.
+    func isAlone(now: UInt64) -> Bool {
+        links.allSatisfy { now >= $0.heardNanos + Limits.silenceNanos }
+    }
+
+    /// A node said something.
+    mutating func heard(_ node: NodeID, now: UInt64) {
+        guard let at = links.firstIndex(where: { $0.peer.origin.node == node }) else { return }
+        links[at].heardNanos = now
+    }
 
     /// The fullest window, in changes.
     var windowCount: Int { links.reduce(0) { max($0, $1.count) } }

@@ -145,6 +145,8 @@ public enum Event: Equatable, Sendable {
     case failed
     /// Time went by.
     case ticked
+    /// The `voters` register was set, and is shown.
+    case voters(VoterSet)
     /// A link to this life of a node came up; both ends send what they must anew.
     case linked(Peer)
     /// The link to a node went down.

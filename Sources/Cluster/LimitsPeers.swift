@@ -25,6 +25,9 @@ extension Limits {
 
     /// Nanoseconds between two rounds of comparing held sets (DESIGN 7).
     public static let exchangeNanos: UInt64 = 200_000_000
+    /// Nanoseconds without a word after which a linked node counts as out of reach: five exchanges,
+    /// and half of the time that an acknowledgment may take.
+    public static let silenceNanos: UInt64 = 1_000_000_000
     /// Peers told in one round (DESIGN 7).
     public static let exchangePeersCount = 3
     /// Nanoseconds for which a write of a linked origin may be missing before it is pulled: its

@@ -209,6 +209,29 @@ public enum StoredMark: Equatable, Sendable {
         return found == .intact ? buffer.value : nil
     }
 
+    /// Every write that the snapshot holds; origins whose entry is damaged are left out.
+    public func heldSet() throws(StorageError) -> HeldSet {
+        precondition(isLive, "renew before reading")
+        var held = HeldSet()
+        var buffer = Unsealed()
+        let walk = try unsafe Cursor(raw, tables.held)
+        let take = { (key: Span<UInt8>, value: Span<UInt8>) in
+            do { try buffer.open(key: key, value: value) } catch { return }
+            guard let (origin, intervals) = decodedIntervals(buffer) else { return }
+            for interval in intervals { held.insert(interval, of: origin) }
+        }
+        var found = try walk.first(take)
+        while found { found = try walk.next(take) }
+        return held
+    }
+
+    /// A register by name; nil when there is none that can be read.
+    public func register(_ name: [UInt8]) throws(StorageError) -> Register? {
+        var buffer = Unsealed()
+        let found = try read(name, in: tables.registers, into: &buffer)
+        return found == .intact ? decodedRegister(buffer) : nil
+    }
+
     /// Keys in `marks`, lifted ones included.
     public func marksCount() throws(StorageError) -> Int {
         precondition(isLive, "renew before reading")

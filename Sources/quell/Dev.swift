@@ -29,8 +29,8 @@ struct DevStart: ParsableCommand {
         abstract: "Start the cluster. (default)"
     )
 
-    @Option(name: .long, help: "Number of nodes; this version runs one.")
-    var nodes = 1
+    @Option(name: .long, help: "Number of nodes, 1 to 9; the first 1, 3 or 5 vote.")
+    var nodes = 3
     @Option(name: .long, help: "Directory of keys, data, logs and cluster.json.")
     var dir = ".quell/dev"
     @Option(name: .long, help: "First port; node i gets ten ports from base + 10 i.")
@@ -51,13 +51,15 @@ struct DevStart: ParsableCommand {
     var holds: String?
 
     func run() throws {
-        guard nodes == 1 else {
-            throw Failure(
-                .configuration,
-                "--nodes \(nodes): this version runs one node a cluster; use --nodes 1"
-            )
+        guard (1...9).contains(nodes) else {
+            throw Failure(.usage, "--nodes \(nodes): choose 1 to 9")
         }
-        var cluster = DevCluster(directory: dir, basePort: basePort, forwarded: forwarded)
+        var cluster = DevCluster(
+            directory: dir,
+            basePort: basePort,
+            nodesCount: nodes,
+            forwarded: forwarded
+        )
         try cluster.start()
         cluster.greet(isMailReady: publicURL?.hasPrefix("https://") == true)
         if !detach { try cluster.watch() }

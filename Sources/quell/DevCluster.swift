@@ -12,13 +12,20 @@ import Node
 struct DevCluster {
     private let directory: String
     private let basePort: Int
+    private let nodesCount: Int
     private let forwarded: [(flag: String, value: String?)]
     private var file: ClusterFile
     private var pids: [Int32] = []
 
     private var clusterPath: String { directory + "/cluster.json" }
 
-    init(directory: String, basePort: Int, forwarded: [(flag: String, value: String?)]) {
+    init(
+        directory: String,
+        basePort: Int,
+        nodesCount: Int,
+        forwarded: [(flag: String, value: String?)]
+    ) {
+        self.nodesCount = nodesCount
         self.directory = DevCluster.absolute(directory)
         self.basePort = basePort
         self.forwarded = forwarded
@@ -37,7 +44,10 @@ struct DevCluster {
                 file.nodes[i].pid = Int(pid)
             }
             try wait(for: "/livez", seconds: 30)
-            if isFirst { file.apiKey = try populate() }
+            if isFirst {
+                file.apiKey = try populate()
+                try waitForCatalog(seconds: 30)
+            }
             try file.write(clusterPath)
             try wait(for: "/readyz", seconds: 30)
         } catch {
@@ -58,6 +68,13 @@ struct DevCluster {
                     )
                 }
             }
+            guard old.nodes.count == nodesCount else {
+                throw Failure(
+                    .configuration,
+                    "\(directory) holds a cluster of \(old.nodes.count) nodes, not \(nodesCount); "
+                        + "pass --nodes \(old.nodes.count), or another --dir"
+                )
+            }
             file = old
         } else {
             try makeDirectory(directory)
@@ -68,7 +85,13 @@ struct DevCluster {
             let text = try Files.read(keys + "/admin.key", limitBytes: 1_024)
             file.adminKey = String(decoding: text.filter { $0 > 0x20 }, as: UTF8.self)
         }
-        file.nodes = [try node(index: 0)]
+        file.nodes = try (0..<nodesCount).map { try node(index: $0) }
+    }
+
+    /// The first 1, 3 or 5 of the nodes vote.
+    private var voters: [String] {
+        let count = nodesCount >= 5 ? 5 : nodesCount >= 3 ? 3 : 1
+        return (1...count).map { "n\($0)" }
     }
 
     private func node(index: Int) throws -> ClusterFile.Node {
@@ -78,8 +101,16 @@ struct DevCluster {
         var command = [
             try executable(), "serve", "--name", name, "--data", home, "--base-port", "\(base)",
             "--zone", "z\(index + 1)", "--cluster-key", directory + "/keys/cluster.key",
-            "--bootstrap", "--voters", name,
         ]
+        if voters.contains(name) {
+            command += ["--bootstrap", "--voters", voters.joined(separator: ",")]
+        }
+        let others = (0..<nodesCount).filter { $0 != index }
+        let isAlone = voters == [name]
+        if !others.isEmpty, !isAlone {
+            let peers = others.map { "127.0.0.1:\(basePort + 10 * $0 + 3)" }
+            command += ["--join", peers.joined(separator: ",")]
+        }
         for (flag, value) in forwarded {
             if let value { command += [flag, value] }
         }
@@ -149,12 +180,12 @@ struct DevCluster {
         guard let node = file.nodes.first else { return "" }
         let admin = try QuellClient(address: node.admin, key: file.adminKey)
         // The first registers are written by the node itself right after it starts to listen.
-        for attempt in 0..<100 {
+        for attempt in 0..<400 {
             do {
                 _ = try admin.addTenant("demo")
                 break
             } catch {
-                if attempt == 99 { throw error }
+                if attempt == 399 { throw error }
                 usleep(50_000)
             }
         }
@@ -164,9 +195,7 @@ struct DevCluster {
             name: "transactional",
             streamClass: "transactional"
         )
-        for (stream, topic) in [
-            ("marketing", "news"), ("marketing", "offers"), ("transactional", "receipts"),
-        ] {
+        for (stream, topic) in DevCluster.topics {
             _ = try admin.addTopic(tenant: "demo", stream: stream, name: topic)
         }
         let scopes = ["check", "suppress", "consent", "import", "export", "link"]
@@ -176,10 +205,44 @@ struct DevCluster {
         return try admin.addKey(tenant: "demo", name: name, scopes: scopes).key
     }
 
+    /// Waits until every node knows the demo tenant with all its streams and topics.
+    private func waitForCatalog(seconds: Int) throws {
+        for node in file.nodes {
+            var isKnown = false
+            for _ in 0..<(seconds * 20) where !isKnown {
+                isKnown = knowsAll(node)
+                if !isKnown { usleep(50_000) }
+            }
+            guard isKnown else {
+                throw Failure(
+                    .internal,
+                    "\(node.name) did not learn the demo tenant within \(seconds) s; "
+                        + "see \(logPath(node))"
+                )
+            }
+        }
+    }
+
+    private func knowsAll(_ node: ClusterFile.Node) -> Bool {
+        do {
+            let client = try QuellClient(address: node.http, key: file.apiKey)
+            for (stream, topic) in DevCluster.topics {
+                _ = try client.links(stream: stream, topic: topic, addresses: ["ada@example.com"])
+            }
+            return true
+        } catch { return false }
+    }
+
+    private static let topics = [
+        ("marketing", "news"), ("marketing", "offers"), ("transactional", "receipts"),
+    ]
+
     /// Says what runs and what to try first, with the real path.
     func greet(isMailReady: Bool) {
         guard let node = file.nodes.first, let quell = node.command.first else { return }
-        print("\(file.nodes.count) node is ready; its files are in \(directory)\n")
+        let count = file.nodes.count
+        let are = count == 1 ? "1 node is ready; its" : "\(count) nodes are ready; their"
+        print("\(are) files are in \(directory)\n")
         do {
             let client = try QuellClient(address: node.http, key: file.apiKey)
             let links = try client.links(

@@ -1,0 +1,280 @@
+// The door to the other nodes: frames in, events for the Core; messages of the Core, frames out.
+//
+//     link up ──► .linked(peer)      frame ──► decode ──► .received(from, message)
+//     .send(to, message) ──► joined with its neighbours of the turn ──► encode ──► one write a link
+//
+// Nothing is decided here. A message for a node that is not linked any more is dropped, and so is
+// one for a peer that does not read: the Core says everything again that matters, by held sets and
+// pulls (DESIGN 7).
+
+import Cluster
+import EventLoop
+import Servers
+import Storage
+import Suppression
+
+/// A linked node, as status and members show it.
+struct LinkedPeer {
+    let name: String
+    let zone: String
+    let node: NodeID
+    let epoch: Epoch
+    let isEmpty: Bool
+    let roundTripNanos: UInt64?
+}
+
+/// Another node of the cluster, linked or not.
+struct KnownPeer {
+    let name: String
+    let isLinked: Bool
+    let roundTripNanos: UInt64?
+    /// Writes held here that the peer is not known to hold.
+    let behind: Int
+}
+
+extension NodeLoop {
+    /// Linked nodes, and voters that are not linked.
+    var knownPeers: [KnownPeer] {
+        let linked = peers.peers
+        var known = linked.map { peer in
+            KnownPeer(
+                name: peer.name,
+                isLinked: true,
+                roundTripNanos: peer.roundTripNanos,
+                behind: 0
+            )
+        }
+        for slot in core.votersInForce.slots where slot.node != identity.nodeID {
+            guard !linked.contains(where: { $0.node == slot.node }) else { continue }
+            known.append(
+                KnownPeer(name: slot.name, isLinked: false, roundTripNanos: nil, behind: 0)
+            )
+        }
+        return known.sorted { $0.name < $1.name }
+    }
+
+    /// What this node is to the cluster (DESIGN 6).
+    var role: String {
+        let own = Origin(node: identity.nodeID, epoch: identity.epoch)
+        let voters = core.votersInForce
+        if voters.slot(of: own) != nil { return isTrusted ? "voter" : "learner" }
+        // A name of a slot that another node id holds: wiped, and waiting to be bound again.
+        return voters.slots.contains { $0.name == config.name } ? "learner" : "edge"
+    }
+}
+
+/// All links of this node; the node loop's own.
+final class PeerDoor: PeerService {
+    private struct Linked {
+        let id: PeerLinkID
+        let identity: PeerIdentity
+        /// What was said last in this turn, to be joined with what is said next.
+        var pending: Message?
+    }
+
+    private let log: NodeLog
+    private let step: (Event) -> Void
+    private var server: PeerServer?
+    private var links: [NodeID: Linked] = [:]
+    private var nodes: [PeerLinkID: NodeID] = [:]
+    private var buffer: [UInt8] = []
+    /// Messages that found no link or no room.
+    private(set) var dropped = 0
+    /// Frames that no version of ours sends.
+    private(set) var malformed = 0
+    /// Two lives or places of one node answer; both must refuse writes (DESIGN 14).
+    private(set) var isCloned = false
+
+    /// - Parameter step: hands an event to the Core and carries out what follows.
+    init(log: NodeLog, step: @escaping (Event) -> Void) {
+        self.log = log
+        self.step = step
+    }
+
+    /// Opens the peer port and dials.
+    func open(
+        on loop: Loop,
+        _ identity: PeerIdentity,
+        _ key: [UInt8],
+        _ config: Config
+    ) throws(LoopError) {
+        var options = PeerOptions()
+        options.seed = identity.epoch.raw
+        let server = try PeerServer(
+            loop: loop,
+            identity: identity,
+            keys: PeerKeys(current: PeerSecret(bytes: key)),
+            service: self,
+            options: options
+        )
+        self.server = server
+        do throws(LoopError) {
+            try server.listen(host: config.listenHost, port: config.peerPort)
+            for peer in config.join { try server.dial(host: peer.host, port: peer.port) }
+        } catch {
+            server.close()
+            self.server = nil
+            throw error
+        }
+    }
+
+    /// Says in later hellos which cluster this is.
+    func belongs(to clusterID: UInt64) {
+        guard let server, server.identity.clusterID != clusterID else { return }
+        server.identity.clusterID = clusterID
+    }
+
+    /// Who is linked now.
+    var peers: [LinkedPeer] {
+        guard let server else { return [] }
+        return server.links.map { link in
+            LinkedPeer(
+                name: String(decoding: link.peer.name, as: UTF8.self),
+                zone: String(decoding: link.peer.zone, as: UTF8.self),
+                node: link.peer.node,
+                epoch: link.peer.epoch,
+                isEmpty: link.peer.clusterID == 0,
+                roundTripNanos: link.roundTripNanos
+            )
+        }
+    }
+
+    /// Reads what has come; first thing of a turn.
+    func serveReady() { server?.serveReady() }
+
+    /// Writes what was said; before the own log's batch is posted, so that the disks work at once.
+    func flush() {
+        for node in links.keys { sendPending(to: node) }
+        server?.flush()
+    }
+
+    func drain() { server?.drain() }
+
+    func close() {
+        server?.close()
+        server = nil
+        links = [:]
+        nodes = [:]
+    }
+
+    // MARK: out
+
+    /// Says something to a node, after everything said to it before.
+    func send(_ message: Message, to node: NodeID) {
+        guard var linked = links[node] else {
+            dropped += 1
+            return
+        }
+        if let joined = linked.pending?.joined(with: message) {
+            linked.pending = joined
+            links[node] = linked
+            return
+        }
+        sendPending(to: node)
+        links[node]?.pending = message
+    }
+
+    private func sendPending(to node: NodeID) {
+        guard let linked = links[node], let message = linked.pending, let server else { return }
+        links[node]?.pending = nil
+        guard server.hasRoom(linked.id) else {
+            dropped += 1
+            return
+        }
+        buffer.removeAll(keepingCapacity: true)
+        message.encode(into: &buffer)
+        if !server.send(linked.id, buffer.span) { dropped += 1 }
+    }
+
+    // MARK: in
+
+    func linked(_ link: PeerLinkID, _ peer: PeerIdentity) {
+        let name = String(decoding: peer.name, as: UTF8.self)
+        let zone = String(decoding: peer.zone, as: UTF8.self)
+        links[peer.node] = Linked(id: link, identity: peer)
+        nodes[link] = peer.node
+        log.notice("linked", ["peer.name": name, "peer.id": hexText(peer.node.raw)])
+        let holds: Holding = peer.holdsAll ? .all : .cache
+        step(.linked(Peer(origin: peer.origin, name: name, zone: zone, holds: holds)))
+    }
+
+    func received(_ link: PeerLinkID, _ frame: Span<UInt8>) {
+        guard let node = nodes[link] else { return }
+        do {
+            step(.received(from: node, try Message(decoding: frame)))
+        } catch {
+            malformed += 1
+            log.warning("a peer said what no version says; the link ends", error)
+            server?.end(link)
+        }
+    }
+
+    func unlinked(_ link: PeerLinkID, _ why: PeerEnd) {
+        guard let node = nodes.removeValue(forKey: link) else { return }
+        guard links[node]?.id == link else { return }
+        links[node] = nil
+        log.notice("unlinked", ["peer.id": hexText(node.raw), "cause": "\(why)"])
+        step(.unlinked(node))
+    }
+
+    func drained(_ link: PeerLinkID) {}
+
+    func datagram(from node: NodeID, _ bytes: Span<UInt8>) {}
+
+    func cloned(node: NodeID, addresses: [[UInt8]]) {
+        isCloned = true
+        let places = addresses.map { String(decoding: $0, as: UTF8.self) }
+        log.warning(
+            "two nodes answer under one id: a data directory was copied; stop one of them",
+            ["peer.id": hexText(node.raw), "addresses": places.joined(separator: " ")]
+        )
+    }
+
+    func failed(address: [UInt8], _ why: PeerEnd) {
+        // Dials of nodes that are down come back every second; they are no news.
+        switch why {
+        case .wrongKey, .otherCluster, .otherProtocol, .garbage, .forged, .malformed, .cloned: break
+        default: return
+        }
+        log.notice(
+            "no link",
+            ["address": String(decoding: address, as: UTF8.self), "cause": "\(why)"]
+        )
+    }
+}
+
+extension Message {
+    /// This and the next as one message, where that says the same.
+    func joined(with next: Message) -> Message? {
+        switch (self, next) {
+        case (.changes(let before), .changes(let after)):
+            let bytes = (before + after).reduce(0) { $0 + $1.approximateBytes }
+            guard before.count + after.count <= Cluster.Limits.changesPerMessageCount,
+                bytes <= Cluster.Limits.changesMessageBytes
+            else { return nil }
+            return .changes(before + after)
+        case (.receipts(let generation, let before), .receipts(let same, let after)):
+            guard generation == same,
+                before.count + after.count <= Cluster.Limits.rangesPerMessageCount
+            else { return nil }
+            var ranges = before
+            for range in after { ranges.append(joined: range) }
+            return .receipts(generation: generation, ranges)
+        default: return nil
+        }
+    }
+}
+
+extension [DotRange] {
+    /// Adds a range, to the one before it where it follows that.
+    fileprivate mutating func append(joined range: DotRange) {
+        if let end = last, end.origin == range.origin,
+            end.interval.last + 1 == range.interval.first
+        {
+            let interval = SequenceInterval(first: end.interval.first, last: range.interval.last)
+            self[count - 1] = DotRange(origin: range.origin, interval: interval)
+        } else {
+            append(range)
+        }
+    }
+}
