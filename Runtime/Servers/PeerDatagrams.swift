@@ -1,6 +1,6 @@
 // Packets beside a link: the link's handshake gives the keys, an explicit number the nonce.
 //
-//     version 1 | sender's node u64 | number u64 | sealed bytes | tag 16         at most 1,200 bytes
+//     version 1 | sender's node u64 | number u64 | sealed bytes | tag 16     at most 1,200 bytes
 //     `----------- 17 bytes, authenticated -----'
 //
 // UDP may lose, repeat, reorder and forge; so each packet names its number, each number opens once

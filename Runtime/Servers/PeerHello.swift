@@ -1,8 +1,8 @@
 // The first bytes of either side of a link: a random, and an identity sealed under the cluster's
 // key.
 //
-//     magic "QLK1" | key id u32 | random 16 | length u16 | sealed identity (length bytes, tag incl.)
-//     `------------------ 26 bytes, authenticated ------'
+//     "QLK1" | key id u32 | random 16 | length u16 | sealed identity (length bytes with the tag)
+//     `------------ 26 bytes, authenticated -----'
 //
 //     dialer                                     acceptor
 //       | -- hello (random d) ---------------------> |  a wrong magic, key or seal: closed, silent

@@ -132,12 +132,16 @@ public final class PeerServer {
 
     /// Sends a frame after those before it, with this turn's `flush`.
     ///
-    /// - Parameter frame: at most 1 MiB.
+    /// - Parameter frame: at most `frameBytes`; a larger one is refused and nothing else happens.
     /// - Returns: false if the link is gone, or is ended because it had no room (`.overflow`).
     @discardableResult
     public func send(_ link: PeerLinkID, _ frame: Span<UInt8>) -> Bool {
-        byID[link]?.send(frame) ?? false
+        guard frame.count <= PeerServer.frameBytes else { return false }
+        return byID[link]?.send(frame) ?? false
     }
+
+    /// Bytes that a frame may have: 1 MiB.
+    public static let frameBytes = Limits.peerFrameBytes
 
     /// Bytes that a packet may carry: 1,167, so that it is at most 1,200 sealed.
     public static let datagramBytes = DatagramFrame.bodyBytes
