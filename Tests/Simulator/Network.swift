@@ -16,14 +16,16 @@ extension World {
             timeline.at(now + 100 * millisecond, .connect(a, b))
             return
         }
+        guard now >= connecting[min(a, b)][max(a, b)] else { return }
+        connecting[min(a, b)][max(a, b)] = now + 5 * millisecond
         let link = nextLink
         nextLink += 1
+        // A link that one end lost meanwhile is made again.
+        timeline.at(now + 800 * millisecond, .connect(a, b))
         for (one, other) in [(a, b), (b, a)] {
             let delay = dice.within(10_000...(2 * millisecond))
             let peer = peer(shells[other])
             timeline.at(now + delay, .linked(one, to: other, link: link, peer))
-            // A link that one end lost meanwhile is made again.
-            timeline.at(now + 800 * millisecond, .connect(one, other))
         }
     }
 

@@ -52,8 +52,8 @@ struct Swarm: CustomStringConvertible {
             bounds.pushWindowCount = dice.one(of: [2, 8, 16])
             bounds.recentChangesCount = dice.one(of: [0, 4])
             bounds.pageDotsCount = dice.one(of: [1, 2, 5])
-            bounds.pullDotsCount = dice.one(of: [2, 7, 64])
-            bounds.pullBacklogCount = dice.one(of: [0, 8])
+            bounds.pullDotsCount = dice.one(of: [7, 64])
+            bounds.pullBacklogCount = dice.one(of: [16, 64])
             bounds.heldStepsCount = dice.one(of: [1, 4])
         }
     }

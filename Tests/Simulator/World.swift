@@ -27,6 +27,8 @@ final class World {
     /// When the last frame of a direction arrives, so that frames keep their order.
     var lastArrival: [[UInt64]]
     var nextLink = 1
+    /// Until when two nodes are busy connecting.
+    var connecting: [[UInt64]]
     var wipedVotersCount = 0
     private var effects: [Effect] = []
 
@@ -36,6 +38,7 @@ final class World {
         let count = swarm.votersCount + swarm.edgesCount
         cuts = Array(repeating: Array(repeating: false, count: count), count: count)
         lastArrival = Array(repeating: Array(repeating: 0, count: count), count: count)
+        connecting = lastArrival
         for index in 0..<count {
             let node = NodeID(raw: 100 + UInt64(index))
             let shell = Shell(index: index, node: node, nodesCount: count)
@@ -187,7 +190,7 @@ final class World {
 
     /// Steps a Core and carries out what it says, in order.
     func step(_ shell: Shell, _ event: Event) {
-        guard shell.core != nil else { return }
+        guard let before = shell.core else { return }
         effects.removeAll(keepingCapacity: true)
         shell.core?.step(event, now: shell.instant(now), into: &effects)
         if case .requested = event {
@@ -197,6 +200,12 @@ final class World {
         if let core = shell.core {
             observe(core)
             count(core, shell)
+            if !before.pulling.isIdle, core.pulling.isIdle, before.held == core.held {
+                reach(.pullAbandoned)
+            }
+            if case .refused = event, effects.contains(.vouch(.void)) {
+                reach(.refusedWhatWasShown)
+            }
         }
         for effect in effects {
             if let left = shell.crashesAfter {
@@ -240,6 +249,8 @@ final class World {
             post(.acknowledge(ticket, durability, dots), shell)
         case .refuse(let ticket, let refusal):
             trace.add(ticket.raw)
+            let stamp = shell.stampsByTicket.removeValue(forKey: ticket)
+            if refusal == .full, let stamp { ledger.excuse(stamp) }
             if refusal == .notDurable { reach(.answeredNotDurable) }
             ledger.answered(ticket)
             shell.openTickets.removeAll { $0 == ticket }
@@ -336,7 +347,7 @@ final class World {
     }
 
     private func checkpoint(_ shell: Shell, _ life: Int) {
-        let next = now + swarm.checkpointMillis * millisecond
+        let next = now + (isHealing ? 50 : swarm.checkpointMillis) * millisecond
         timeline.at(next, .checkpoint(shell.index, life: life))
         guard !shell.isDiskFull, !shell.disk.log.isEmpty else { return }
         shell.disk.checkpoint()
