@@ -65,6 +65,9 @@ let package = Package(
         .testTarget(
             name: "ClusterTests", dependencies: ["Cluster", "Suppression"],
             swiftSettings: strict),
+        .testTarget(
+            name: "SimulatorTests", dependencies: ["Cluster", "Suppression"],
+            path: "Tests/Simulator", exclude: ["Seeds.txt"], swiftSettings: strict),
         .target(
             name: "Wire", dependencies: ["Suppression"], swiftSettings: strict),
         .target(

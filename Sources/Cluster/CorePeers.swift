@@ -151,11 +151,22 @@ extension Core {
         let links = spread
         let overdue = exchange.overdue(missing, now: now.bootNanos) { links.isLinked($0) }
         guard !overdue.isEmpty, pulling.mayAsk(node, now: now.bootNanos) else { return }
-        let wanted = overdue.prefix(
-            intervals: Limits.pullIntervalsCount,
-            writes: bounds.pullDotsCount
+        pull(overdue, from: node, now: now, into: &effects)
+    }
+
+    private mutating func pull(
+        _ missing: HeldSet,
+        from donor: NodeID,
+        now: Instant,
+        into effects: inout [Effect]
+    ) {
+        let step = pulling.begin(
+            missing,
+            from: donor,
+            writes: bounds.pullDotsCount,
+            now: now.bootNanos
         )
-        carryOut(pulling.begin(wanted, from: node, now: now.bootNanos), into: &effects)
+        carryOut(step, into: &effects)
     }
 
     /// Asks for the next page, or closes the pull, once the log and the state have what came.
@@ -168,6 +179,9 @@ extension Core {
             now: now.bootNanos
         )
         carryOut(step, into: &effects)
+        let more = pulling.takeRest().subtracting(arrived)
+        guard !more.isEmpty, spread.peer(pulling.donor) != nil else { return }
+        pull(more, from: pulling.donor, now: now, into: &effects)
     }
 
     private mutating func carryOut(_ step: Pulling.Step, into effects: inout [Effect]) {

@@ -1,7 +1,8 @@
 // Pulling: one at a time, page by page, and counted only when all of it is there.
 //
 //     idle ──► asked ──page──► storing ──committed──► asked (next page)
-//               │                  └──── last page, committed ──► closing ──committed──► idle
+//               │                  └──── last page, committed ──► closing ──committed──► idle, or
+//               │                                     asked again, while the same donor has more
 //               └─ no page in time: idle, and this donor is passed over for a while
 //
 // The held set rises by a `holds` record that is handed to the log only when every entry of every
@@ -33,6 +34,8 @@ struct Pulling: Sendable {
     private(set) var donor = NodeID(raw: 0)
     private var number: UInt64 = 0
     private(set) var wanted = HeldSet()
+    /// What the donor has beyond this pull.
+    private var rest = HeldSet()
     private var after: Dot?
     private var avoided = NodeID(raw: 0)
     private var avoidedUntilNanos: UInt64 = 0
@@ -46,10 +49,20 @@ struct Pulling: Sendable {
     }
 
     /// Begins, and says what to ask.
-    mutating func begin(_ wanted: HeldSet, from donor: NodeID, now: UInt64) -> Step {
+    ///
+    /// - Parameters:
+    ///   - missing: everything that the donor has and this node lacks.
+    ///   - writes: how many of them one pull asks for.
+    mutating func begin(
+        _ missing: HeldSet,
+        from donor: NodeID,
+        writes: UInt64,
+        now: UInt64
+    ) -> Step {
         precondition(isIdle, "one pull at a time")
         self.donor = donor
-        self.wanted = wanted
+        wanted = missing.prefix(intervals: Limits.pullIntervalsCount, writes: writes)
+        rest = missing.subtracting(wanted)
         number += 1
         after = nil
         return ask(now: now)
@@ -113,15 +126,27 @@ struct Pulling: Sendable {
             }
             return hasRoom ? ask(now: now) : .rest
         case .closing(let through):
-            if committed >= through { abandon() }
+            guard committed >= through else { return .rest }
+            let more = rest
+            abandon()
+            rest = more
             return .rest
         }
+    }
+
+    /// After a pull that brought all it asked for: what the same donor has beyond it.
+    mutating func takeRest() -> HeldSet {
+        guard isIdle, !rest.isEmpty else { return HeldSet() }
+        let more = rest
+        rest = HeldSet()
+        return more
     }
 
     /// Ends the pull; what it brought stays and counts for nothing.
     mutating func abandon() {
         phase = .idle
         wanted = HeldSet()
+        rest = HeldSet()
         after = nil
     }
 

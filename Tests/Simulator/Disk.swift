@@ -1,0 +1,106 @@
+// A simulated data directory: what is on it survives everything but a wipe.
+//
+//     log     records above the watermark, committed
+//     state   marks, index, held set, registers, requests: everything at or below the watermark
+//     truth   what log and state say together, kept beside them for the invariants
+//
+// A value, so a backup is an assignment and restoring one is another.
+
+import Cluster
+import Suppression
+
+/// What the index leads to.
+enum Target {
+    case mark(MarkKey)
+    case register([UInt8])
+}
+
+/// The tables of `state.mdb`.
+struct Tables {
+    var marks: [MarkKey: Mark] = [:]
+    var index: [Dot: Target] = [:]
+    var registers: [[UInt8]: Register] = [:]
+    var held = HeldSet()
+    var requests: [Recipient: Cluster.RememberedRequest] = [:]
+
+    /// Merges one record, as Storage's checkpoint does.
+    mutating func merge(_ change: Change) {
+        if let (key, mark) = change.mark {
+            marks[key, default: Mark()].merge(mark)
+            for dot in change.indexedDots { index[dot] = .mark(key) }
+        }
+        if let register = change.register {
+            if registers[register.name].map(register.wins(over:)) ?? true {
+                registers[register.name] = register
+            }
+            for dot in change.indexedDots { index[dot] = .register(register.name) }
+        }
+        switch change.body {
+        case .merged: break
+        case .holds(let set): held.formUnion(set)
+        case .suppress, .consent, .register, .opaque: held.insert(change.dot)
+        }
+        if let stamp = change.request {
+            let interval = SequenceInterval(first: change.dot.sequence, last: change.dot.sequence)
+            requests[stamp.id] = Cluster.RememberedRequest(
+                body: stamp.body,
+                dots: DotRange(origin: change.dot.origin, interval: interval)
+            )
+        }
+    }
+}
+
+/// One node's directory.
+struct Disk {
+    let node: NodeID
+    var counter: UInt32 = 0
+    var log: [(sequence: UInt64, change: Change)] = []
+    var state = Tables()
+    var watermark: UInt64 = 0
+    /// Log and state together.
+    var truth = Tables()
+    var isRestored = false
+
+    /// An empty directory.
+    init(node: NodeID) { self.node = node }
+
+    /// 1 + max(last log key, watermark).
+    var nextLocalSequence: UInt64 { 1 + max(log.last?.sequence ?? 0, watermark) }
+
+    /// A commit of the log.
+    mutating func commit(_ records: [(sequence: UInt64, change: Change)]) {
+        for record in records { truth.merge(record.change) }
+        log.append(contentsOf: records)
+    }
+
+    /// A checkpoint of everything in the log.
+    mutating func checkpoint() {
+        for record in log { state.merge(record.change) }
+        watermark = log.last?.sequence ?? watermark
+        log.removeAll()
+    }
+
+    /// One page from one snapshot, as a shell reads it.
+    func page(_ request: PageRequest) -> PageRead {
+        var assembly = PageAssembly(request, held: state.held)
+        while let dot = assembly.next {
+            switch state.index[dot] {
+            case .mark(let key):
+                if assembly.joins(key) { continue }
+                guard let mark = state.marks[key] else {
+                    assembly.skipDamaged()
+                    continue
+                }
+                assembly.take(.mark(key, mark))
+            case .register(let name):
+                guard let register = state.registers[name] else {
+                    assembly.skipDamaged()
+                    continue
+                }
+                assembly.take(.register(register))
+            case nil: assembly.skipDamaged()
+            }
+        }
+        return PageRead(request, assembly.page)
+    }
+}

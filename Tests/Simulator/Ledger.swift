@@ -1,0 +1,211 @@
+// The truth beside the simulation, and the sentences that must hold after every event.
+//
+//     S1  an opt-out that was acknowledged `quorum` was committed by a majority of the slots, is
+//         never lost from all disks, and nothing covers it but a consent that named it
+//     S2  no allow for a check that was asked later than S after the opt-out became durable
+//     held means held: whatever a node says to hold lies on its disk, and what it adds up to too
+//     one answer a ticket; one request id, one dot
+
+import Cluster
+import Suppression
+
+/// What is known of one opt-out.
+struct OptOut {
+    let dot: Dot
+    let key: MarkKey
+    var slots = SlotMask()
+    var durableNanos: UInt64?
+    var isAcknowledged = false
+}
+
+/// Everything that a client of the cluster could ever complain about.
+struct Ledger {
+    let voters: VoterSet
+    private(set) var violation: String?
+    private(set) var optOuts: [OptOut] = []
+    private var places: [Dot: Int] = [:]
+    private var byKey: [MarkKey: [Int]] = [:]
+    /// What every write did, by its dot.
+    private var writes: [Dot: Change.Body] = [:]
+    /// What consents have named so far.
+    private var named: [MarkKey: [Origin: UInt64]] = [:]
+    private var openTickets: Set<Ticket> = []
+    private var answeredTickets: Set<Ticket> = []
+    private var stamps: [String: DotRange] = [:]
+    private var excused: Set<String> = []
+
+    /// Watches over a cluster with these voters.
+    init(voters: VoterSet) { self.voters = voters }
+
+    /// The first complaint stays.
+    mutating func fail(_ why: String) { violation = violation ?? why }
+
+    // MARK: writes
+
+    /// A node minted a write.
+    mutating func minted(_ change: Change) {
+        if writes[change.dot] != nil { fail("the dot \(change.dot) was minted twice") }
+        writes[change.dot] = change.body
+        guard case .suppress(let key, _) = change.body else { return }
+        places[change.dot] = optOuts.count
+        byKey[key, default: []].append(optOuts.count)
+        optOuts.append(OptOut(dot: change.dot, key: key))
+    }
+
+    /// A caller asks to cover these dots.
+    mutating func consents(_ key: MarkKey, _ covers: [Dot]) {
+        for dot in covers {
+            let before = named[key]?[dot.origin] ?? 0
+            named[key, default: [:]][dot.origin] = max(before, dot.sequence)
+        }
+    }
+
+    /// A record goes to a log, a page or a loop: nothing in it covers what no consent named.
+    mutating func passes(_ change: Change) {
+        guard let (key, mark) = change.mark else { return }
+        for dot in mark.covered where dot.sequence > named[key]?[dot.origin] ?? 0 {
+            fail("S1: \(dot) of \(key) is covered, and no consent named it")
+        }
+    }
+
+    private func isNamed(_ optOut: OptOut) -> Bool {
+        optOut.dot.sequence <= named[optOut.key]?[optOut.dot.origin] ?? 0
+    }
+
+    // MARK: what is held
+
+    /// A life of a node holds these writes, committed, and knows it.
+    mutating func holds(_ set: HeldSet, _ node: Origin, now: UInt64) {
+        guard let slot = voters.slot(of: node) else { return }
+        var at: Dot?
+        while let dot = set.first(after: at) {
+            at = dot
+            guard let place = places[dot] else { continue }
+            optOuts[place].slots.insert(slot)
+            if optOuts[place].durableNanos == nil, voters.isQuorum(optOuts[place].slots) {
+                optOuts[place].durableNanos = now
+            }
+        }
+    }
+
+    /// A node says to hold these writes: they are on its disk.
+    mutating func claims(_ set: HeldSet, _ disk: Disk, _ word: String) {
+        if !disk.truth.held.isSuperset(of: set) {
+            let lack = set.subtracting(disk.truth.held)
+            fail("\(word) for what is not committed: \(lack.entries)")
+        }
+    }
+
+    /// A disk has just come to hold these writes: what they did is there.
+    mutating func raised(_ set: HeldSet, on disk: Disk) {
+        var at: Dot?
+        while let dot = set.first(after: at) {
+            at = dot
+            switch writes[dot] {
+            case .suppress(let key, _):
+                if !(disk.truth.marks[key]?.hasSeen(dot) ?? false) {
+                    return fail("\(dot) is held without its mark")
+                }
+            case .consent(let key, let covers, _):
+                for dot in covers where !(disk.truth.marks[key]?.covers(dot) ?? false) {
+                    return fail("a consent is held, and \(dot) not covered")
+                }
+            case .register(let register):
+                let stored = disk.truth.registers[register.name]
+                guard let stored, !register.wins(over: stored) || stored == register else {
+                    return fail("a register is held and not there")
+                }
+            case .merged, .holds, .opaque, nil: fail("\(dot) is held, and nobody minted it")
+            }
+        }
+    }
+
+    // MARK: answers
+
+    /// A caller begins to wait.
+    mutating func asked(_ ticket: Ticket) { openTickets.insert(ticket) }
+
+    /// The gate says yes.
+    mutating func acknowledged(
+        _ ticket: Ticket,
+        _ durability: Durability,
+        _ dots: DotRange,
+        stamp: String?
+    ) {
+        answered(ticket)
+        if let stamp {
+            if let before = stamps[stamp], before != dots, !isCovered(before),
+                !excused.contains(stamp)
+            {
+                fail("\(stamp): one request id, two dots: \(before) and \(dots)")
+            }
+            stamps[stamp] = dots
+        }
+        for n in 0..<dots.count {
+            guard let place = places[dots.dot(n)] else { continue }
+            if durability == .quorum {
+                optOuts[place].isAcknowledged = true
+                if !voters.isQuorum(optOuts[place].slots) {
+                    fail("S1: \(dots.dot(n)) acknowledged, on slots \(optOuts[place].slots.bits)")
+                }
+            }
+        }
+    }
+
+    private func isCovered(_ dots: DotRange) -> Bool {
+        (0..<dots.count).contains { n in
+            places[dots.dot(n)].map { isNamed(optOuts[$0]) } ?? false
+        }
+    }
+
+    /// The caller was told that nothing was written; if the write spread all the same, a repeat may
+    /// find either.
+    mutating func excuse(_ stamp: String) { excused.insert(stamp) }
+
+    /// The node's disk was replaced: what it remembered is gone.
+    mutating func forgetStamps(of prefix: String) {
+        for name in stamps.keys where name.hasPrefix(prefix) { stamps[name] = nil }
+    }
+
+    /// A ticket got its one answer.
+    mutating func answered(_ ticket: Ticket) {
+        openTickets.remove(ticket)
+        if !answeredTickets.insert(ticket).inserted { fail("ticket \(ticket.raw): two answers") }
+    }
+
+    /// Whoever waited at a node that is gone gets no answer.
+    mutating func abandoned(_ tickets: [Ticket]) { openTickets.subtract(tickets) }
+
+    /// Callers without an answer.
+    var openCount: Int { openTickets.count }
+
+    // MARK: checks
+
+    /// A node answered allow.
+    mutating func allowed(
+        _ key: MarkKey,
+        askedNanos: UInt64,
+        boundNanos: UInt64,
+        at name: String
+    ) {
+        for place in byKey[key] ?? [] {
+            let optOut = optOuts[place]
+            guard let durable = optOut.durableNanos, !isNamed(optOut) else { continue }
+            // The node's clock may run one hundredth slow.
+            if askedNanos > durable + boundNanos + boundNanos / 50 {
+                let late = (askedNanos - durable) / millisecond
+                fail("S2: \(name) allows \(late) ms after \(optOut.dot) became durable")
+            }
+        }
+    }
+
+    /// No acknowledged opt-out is gone from all disks.
+    mutating func survives(on disks: [Disk]) {
+        for optOut in optOuts where optOut.isAcknowledged {
+            let isThere = disks.contains {
+                $0.truth.marks[optOut.key]?.hasSeen(optOut.dot) ?? false
+            }
+            if !isThere { fail("S1: \(optOut.dot) was acknowledged and is on no disk") }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+// The clients: they opt out, consent to what they were shown, set registers, repeat themselves, and
+// ask whether they may send.
+
+import Suppression
+
+@testable import Cluster
+
+extension World {
+    /// One of the people that this world is about.
+    func key(_ n: Int) -> MarkKey {
+        let person = Person(
+            tenant: TenantID(raw: 7),
+            recipient: Recipient(high: 1, low: UInt64(n))
+        )
+        return MarkKey(person: person, scope: .tenant, reason: .unsubscribe)
+    }
+
+    /// A write at some node, and the next one scheduled.
+    func write() {
+        guard !isHealing else { return }
+        timeline.at(now + dice.within(1...(2 * swarm.writeMillis)) * millisecond, .write)
+        let shell = dice.one(of: shells)
+        guard shell.isUp, now >= shell.pausedUntil else { return }
+        let key = key(dice.below(swarm.keysCount))
+        switch dice.below(20) {
+        case 0...2: consent(shell, key)
+        case 3: register(shell)
+        case 4, 5: repeated(shell, key)
+        case 6:
+            let rows = (0...dice.below(8)).map { _ in
+                Draft.imported(self.key(dice.below(swarm.keysCount)), createdMillis: 0)
+            }
+            request(shell, rows, .strict)
+        default: request(shell, [optOut(key)], dice.one(of: [.available, .strict]))
+        }
+    }
+
+    private func optOut(_ key: MarkKey) -> Draft {
+        .suppress(key, source: .oneClick, expiresSeconds: 0)
+    }
+
+    private func request(
+        _ shell: Shell,
+        _ drafts: [Draft],
+        _ policy: Policy,
+        stamp: RequestStamp? = nil,
+        remembered: Cluster.RememberedRequest? = nil,
+        covered: Bool = false
+    ) {
+        let ticket = Ticket(raw: nextTicket)
+        nextTicket += 1
+        ledger.asked(ticket)
+        shell.openTickets.append(ticket)
+        if let stamp { shell.stampsByTicket[ticket] = stampName(shell, stamp) }
+        step(
+            shell,
+            .requested(
+                WriteRequest(
+                    ticket: ticket,
+                    drafts: drafts,
+                    policy: policy,
+                    stamp: stamp,
+                    remembered: remembered,
+                    covered: covered
+                )
+            )
+        )
+    }
+
+    private func stampName(_ shell: Shell, _ stamp: RequestStamp) -> String {
+        "\(shell.name)/\(shell.disk.node.raw)/request \(stamp.id.low)"
+    }
+
+    /// A caller that names its request, and now and then repeats one.
+    private func repeated(_ shell: Shell, _ key: MarkKey) {
+        if dice.thousandths(500) { nextStamp += 1 }
+        let id = Recipient(high: UInt64(shell.index), low: nextStamp)
+        // The body says which person: the same id always names the same one.
+        let person = self.key(Int(nextStamp) % swarm.keysCount)
+        let stamp = RequestStamp(id: id, body: nextStamp)
+        let known = shell.core?.request(id) ?? shell.disk.state.requests[id]
+        var isCovered = false
+        if let known {
+            reach(.requestRepeated)
+            isCovered = shell.mark(person).covers(known.dots.dot(0))
+        }
+        request(
+            shell,
+            [optOut(person)],
+            .available,
+            stamp: stamp,
+            remembered: known,
+            covered: isCovered
+        )
+    }
+
+    /// A person is shown what stands against them, and lifts exactly that, sometimes elsewhere.
+    private func consent(_ shell: Shell, _ key: MarkKey) {
+        let seen = shell.mark(key).suppressions.map(\.dot)
+        guard !seen.isEmpty else { return }
+        reach(.consented)
+        ledger.consents(key, seen)
+        let other = dice.thousandths(300) ? dice.one(of: shells) : shell
+        guard other.isUp, now >= other.pausedUntil else { return }
+        request(other, [.consent(key, covers: seen, evidence: [1])], .strict)
+    }
+
+    private func register(_ shell: Shell) {
+        registerGeneration += UInt64(dice.below(2))
+        let register = Register(
+            name: [114, UInt8(dice.below(2))],
+            generation: 1 + registerGeneration,
+            final: false,
+            value: [UInt8(dice.below(200))],
+            author: [1],
+            signature: [2]
+        )
+        request(shell, [.register(register)], .strict)
+    }
+
+    /// A check at some node, running or stopped, and the next one scheduled.
+    func ask() {
+        guard !isHealing else { return }
+        timeline.at(now + dice.within(1...(2 * swarm.checkMillis)) * millisecond, .ask)
+        let shell = dice.one(of: shells)
+        guard shell.isUp else { return }
+        let key = key(dice.below(swarm.keysCount))
+        let check = Action.check(shell.index, life: shell.life, key, askedNanos: now)
+        timeline.at(now + 1_000, check)
+    }
+}

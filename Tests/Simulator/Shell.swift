@@ -1,0 +1,139 @@
+// One simulated node: a Core, the shell that carries out its effects, and one serving loop.
+//
+// It does what Runtime/Node does, without sockets and threads: effects in their order, one batch of
+// the log in flight, marks and leases to the loop through a mailbox, an overlay that drops an entry
+// only when the disk's own watermark has passed it.
+
+import Suppression
+
+@testable import Cluster
+
+/// What the node loop posts to its serving loop.
+enum Post {
+    case show(UInt64, Change)
+    case vouch(Lease)
+    case acknowledge(Ticket, Durability, DotRange)
+    case refuse(Ticket, Refusal)
+}
+
+/// One end of a link.
+struct Link: Equatable {
+    /// Counted by the world; both ends of a link agree on it.
+    let number: Int
+    /// Who is at the other end.
+    let node: NodeID
+}
+
+/// A change that the serving loop knows of and its snapshot may not show.
+private struct Shown {
+    let sequence: UInt64
+    let key: MarkKey
+    let mark: Mark
+}
+
+/// One node in one world. A class, because many events reach into it.
+final class Shell {
+    let index: Int
+    let name: String
+    let zone: String
+    var disk: Disk
+    var backup: Disk
+    var core: Core?
+    var origin: Origin
+    /// Counts starts and ends: what was scheduled for another life is void.
+    var life = 0
+    var pausedUntil: UInt64 = 0
+    var deferred: [Action] = []
+    var loopStalledUntil: UInt64 = 0
+    /// How fast its boot clock runs, in parts per million of real time.
+    var clockPPM: Int64 = 0
+    var wallMillis: Int64 = 0
+    var isDiskFull = false
+    var failsNextCommit = false
+    var slowUntil: UInt64 = 0
+    /// Effects until a crash; nil for none.
+    var crashesAfter: Int?
+    var queue: [(sequence: UInt64, change: Change)] = []
+    var inFlight: [(sequence: UInt64, change: Change)] = []
+    var lastStoredNanos: UInt64 = 0
+    var counted = HeldSet()
+    var stampsByTicket: [Ticket: String] = [:]
+    var openTickets: [Ticket] = []
+    var isTurnDue = false
+    /// The link to each node and the id that it has there; nil while there is none.
+    var links: [Link?]
+
+    private var posts: [Post] = []
+    private var overlay: [Shown] = []
+    private(set) var lease = Lease.void
+
+    init(index: Int, node: NodeID, nodesCount: Int) {
+        self.index = index
+        name = "n\(index + 1)"
+        zone = "z\(index + 1)"
+        disk = Disk(node: node)
+        backup = disk
+        origin = Origin(node: node, epoch: Epoch(raw: 0))
+        links = Array(repeating: nil, count: nodesCount)
+    }
+
+    /// Whether the process runs (it may be stopped all the same).
+    var isUp: Bool { core != nil }
+
+    /// The node's own clocks.
+    func instant(_ now: UInt64) -> Instant {
+        let drift = Int64(now / 1_000_000) * clockPPM
+        let boot = UInt64(Int64(now) + drift) + UInt64(index) * 7_000_000_000
+        let wall = 1_700_000_000_000 + Int64(now / millisecond) + wallMillis
+        return Instant(bootNanos: boot, wallMillis: UInt64(wall))
+    }
+
+    /// The process is gone, and its memory with it.
+    func die() {
+        core = nil
+        life += 1
+        queue = []
+        inFlight = []
+        posts = []
+        overlay = []
+        lease = .void
+        crashesAfter = nil
+        deferred = []
+        isTurnDue = false
+        stampsByTicket = [:]
+        openTickets = []
+        links = Array(repeating: nil, count: links.count)
+    }
+
+    func post(_ post: Post) { posts.append(post) }
+
+    /// One turn of the serving loop: the mailbox, in order.
+    func drain(_ answer: (Post) -> Void) {
+        for post in posts {
+            switch post {
+            case .show(let sequence, let change):
+                guard let (key, mark) = change.mark else { continue }
+                // Shown early, it may overtake a lower number; it then goes with the higher.
+                let last = max(sequence, overlay.last?.sequence ?? 0)
+                overlay.append(Shown(sequence: last, key: key, mark: mark))
+            case .vouch(let lease): self.lease = lease
+            case .acknowledge, .refuse: answer(post)
+            }
+        }
+        posts.removeAll(keepingCapacity: true)
+    }
+
+    /// The mark as a check of this loop sees it: a fresh snapshot and what it does not have.
+    func mark(_ key: MarkKey) -> Mark {
+        overlay.removeAll { $0.sequence <= disk.watermark }
+        var mark = disk.state.marks[key] ?? Mark()
+        for entry in overlay where entry.key == key { mark.merge(entry.mark) }
+        return mark
+    }
+
+    /// The answer of a check, `now` read after its last byte.
+    func decide(_ key: MarkKey, now: Instant, boundNanos: UInt64) -> Decision {
+        if mark(key).isSuppressed(atSeconds: now.wallMillis / 1_000) { return .deny }
+        return lease.permitsAllow(now: now.bootNanos, boundNanos: boundNanos) ? .allow : .unknown
+    }
+}

@@ -1,0 +1,93 @@
+// What one seed simulates. Each seed draws its own mix of cluster, load and faults (Groce et al.,
+// "Swarm testing", ISSTA 2012): with everything on at once, faults hide behind each other.
+
+import Cluster
+
+/// A class of fault.
+enum Fault: String, CaseIterable {
+    case crash, crashAtEffect, pause, cutOneWay, cutBoth, linkReset, diskFull, diskFail, slowDisk
+    case wipe, restore, clockJump, loopStall
+}
+
+/// The options of one seed.
+struct Swarm: CustomStringConvertible {
+    var votersCount = 3
+    var edgesCount = 0
+    var faults: [Fault] = []
+    var faultMillis: UInt64 = 300
+    var boundMillis: UInt64 = 1_000
+    var runMillis: UInt64 = 4_000
+    var writeMillis: UInt64 = 40
+    var checkMillis: UInt64 = 25
+    var keysCount = 3
+    var lossThousandths = 0
+    var repeatThousandths = 0
+    var reorders = false
+    var delayMicros: UInt64 = 400
+    var commitMicros: UInt64 = 600
+    var checkpointMillis: UInt64 = 100
+    var bounds = Bounds()
+    var bugs: [SeededBugs.Bug] = []
+
+    /// Draws the options of a seed.
+    init(seed: UInt64) {
+        var dice = Dice(seed: seed ^ 0x5347_5741_524d)
+        votersCount = dice.one(of: [1, 3, 3, 3, 3, 5])
+        edgesCount = dice.one(of: votersCount == 5 ? [0, 1] : [0, 0, 1, 2])
+        faults = Fault.allCases.filter { _ in dice.thousandths(450) }
+        faultMillis = dice.one(of: [100, 250, 600])
+        boundMillis = dice.one(of: [600, 1_000, 1_500])
+        runMillis = dice.one(of: [2_500, 3_500])
+        writeMillis = dice.one(of: [5, 20, 60, 150])
+        checkMillis = dice.one(of: [10, 20])
+        keysCount = dice.one(of: [1, 2, 4, 8])
+        lossThousandths = dice.one(of: [0, 0, 0, 10, 100])
+        repeatThousandths = dice.one(of: [0, 0, 20, 100])
+        reorders = dice.thousandths(250)
+        delayMicros = dice.one(of: [100, 400, 5_000, 60_000])
+        commitMicros = dice.one(of: [200, 600, 20_000])
+        checkpointMillis = dice.one(of: [20, 100, 700])
+        if dice.thousandths(500) {
+            bounds.pendingChangesCount = dice.one(of: [16, 64])
+            bounds.pushWindowCount = dice.one(of: [2, 8, 16])
+            bounds.recentChangesCount = dice.one(of: [0, 4])
+            bounds.pageDotsCount = dice.one(of: [1, 2, 5])
+            bounds.pullDotsCount = dice.one(of: [7, 64])
+            bounds.pullBacklogCount = dice.one(of: [16, 64])
+            bounds.heldStepsCount = dice.one(of: [1, 4])
+        }
+    }
+
+    /// Everything that a stranger needs to understand a failure.
+    var description: String {
+        """
+        voters \(votersCount), edges \(edgesCount), S \(boundMillis) ms, run \(runMillis) ms, \
+        write every \(writeMillis) ms, check every \(checkMillis) ms, keys \(keysCount), \
+        loss \(lossThousandths)/1000, repeat \(repeatThousandths)/1000, reorders \(reorders), \
+        delay \(delayMicros) us, commit \(commitMicros) us, checkpoint \(checkpointMillis) ms, \
+        window \(bounds.pushWindowCount), page \(bounds.pageDotsCount), recent \
+        \(bounds.recentChangesCount), a fault every \(faultMillis) ms of \
+        \(faults.map(\.rawValue).joined(separator: " "))
+        """
+    }
+}
+
+/// States that a campaign must have seen: one never reached is a campaign that proves less than it
+/// says.
+enum Rare: String, CaseIterable {
+    case windowOverflow, pendingFull, manyPages, pullAbandoned, refusedWhatWasShown, answeredLocal
+    case answeredNotDurable, toldEverything, pausedBeyondBound, crashedInsideStep
+    case committedUnknown, votersRestored, votersWiped, pulledWithoutOrigin, pendingDuplicate
+    case consented, diskRefused, diskFailed, unknownForLackOfLease, loopStalledBeyondBound
+    case gaveFromMemory, oneWayCut, leaseHeld, requestRepeated, healed
+}
+
+/// What one run showed.
+struct Outcome {
+    var violation: String?
+    var hash: UInt64 = 0
+    var steps = 0
+    var simulatedMillis: UInt64 = 0
+    var faults: [Fault: Int] = [:]
+    var reached: [Rare: Int] = [:]
+}

@@ -1,0 +1,366 @@
+// A cluster in simulated time: one thread, one heap of actions, one source of chance.
+//
+// World.swift runs actions and carries out effects; Network.swift moves frames; Load.swift is the
+// clients; Breakage.swift breaks things; Healing.swift ends a run and looks whether all agree.
+
+import Suppression
+
+@testable import Cluster
+
+/// A cluster, its clients and its misfortunes.
+final class World {
+    let swarm: Swarm
+    let voters: VoterSet
+    var dice: Dice
+    var trace = Trace()
+    var timeline = Timeline()
+    var shells: [Shell] = []
+    var ledger: Ledger
+    var outcome = Outcome()
+    var now: UInt64 = 0
+    var isHealing = false
+    var nextTicket: UInt64 = 1
+    var nextStamp: UInt64 = 1
+    var registerGeneration: UInt64 = 0
+    /// Cut directions, by sender and receiver.
+    var cuts: [[Bool]]
+    /// When the last frame of a direction arrives, so that frames keep their order.
+    var lastArrival: [[UInt64]]
+    var nextLink = 1
+    /// Until when two nodes are busy connecting.
+    var connecting: [[UInt64]]
+    var wipedVotersCount = 0
+    private var effects: [Effect] = []
+
+    init(seed: UInt64, _ swarm: Swarm) {
+        self.swarm = swarm
+        dice = Dice(seed: seed)
+        let count = swarm.votersCount + swarm.edgesCount
+        cuts = Array(repeating: Array(repeating: false, count: count), count: count)
+        lastArrival = Array(repeating: Array(repeating: 0, count: count), count: count)
+        connecting = lastArrival
+        for index in 0..<count {
+            let node = NodeID(raw: 100 + UInt64(index))
+            let shell = Shell(index: index, node: node, nodesCount: count)
+            shell.clockPPM = Int64(dice.below(20_001)) - 10_000
+            shells.append(shell)
+        }
+        voters = VoterSet(
+            generation: 1,
+            slots: shells.prefix(swarm.votersCount).map {
+                VoterSlot(
+                    name: $0.name,
+                    node: $0.disk.node,
+                    lowestEpoch: Epoch(raw: 0),
+                    zone: $0.zone
+                )
+            }
+        )
+        ledger = Ledger(voters: voters)
+        for index in shells.indices { timeline.at(0, .start(index, life: 0)) }
+        timeline.at(millisecond, .write)
+        timeline.at(millisecond, .ask)
+        timeline.at(50 * millisecond, .fault)
+    }
+
+    /// Notes that a rare state was reached.
+    func reach(_ rare: Rare) { outcome.reached[rare, default: 0] += 1 }
+
+    /// Runs until a time, or until something is wrong.
+    func run(until end: UInt64) {
+        while ledger.violation == nil, let (nanos, action) = timeline.next() {
+            now = max(now, nanos)
+            perform(action)
+            if now >= end { return }
+        }
+    }
+
+    private func perform(_ action: Action) {
+        outcome.steps += 1
+        trace.add(action.code)
+        trace.add(now)
+        if let (index, life) = action.subject {
+            let shell = shells[index]
+            trace.add(UInt64(index))
+            guard shell.isUp, life.map({ $0 == shell.life }) ?? true else { return }
+            if now < shell.pausedUntil {
+                shell.deferred.append(action)
+                return
+            }
+        }
+        switch action {
+        case .tick(let index, let life):
+            step(shells[index], .ticked)
+            timeline.at(now + 100 * millisecond, .tick(index, life: life))
+        case .commit(let index, _): commit(shells[index])
+        case .stored(let index, _, let event): step(shells[index], event)
+        case .checkpoint(let index, let life): checkpoint(shells[index], life)
+        case .page(let index, _, let request):
+            step(shells[index], .page(shells[index].disk.page(request)))
+        case .turn(let index, _): turn(shells[index])
+        case .check(let index, _, let key, let asked): check(shells[index], key, asked)
+        case .deliver(let to, let from, let link, let message):
+            deliver(message, from: from, to: shells[to], link)
+        case .linked(let index, let to, let link, let peer):
+            shells[index].links[to] = Link(number: link, node: peer.origin.node)
+            step(shells[index], .linked(peer))
+        case .unlinked(let index, let to, let link): unlinked(shells[index], to, link)
+        case .connect(let a, let b): connect(a, b)
+        case .mend(let from, let to): cuts[from][to] = false
+        case .resume(let index): resume(shells[index])
+        case .start(let index, let life): start(shells[index], life)
+        case .makeRoom(let index): shells[index].isDiskFull = false
+        case .write: write()
+        case .ask: ask()
+        case .fault: breakSomething()
+        }
+    }
+
+    // MARK: lives
+
+    private func start(_ shell: Shell, _ life: Int) {
+        guard !shell.isUp, shell.life == life else { return }
+        shell.disk.checkpoint()
+        shell.disk.counter += 1
+        shell.origin = Origin(
+            node: shell.disk.node,
+            epoch: Epoch(
+                counter: shell.disk.counter,
+                random: UInt32(truncatingIfNeeded: dice.bits())
+            )
+        )
+        var boot = Boot(
+            own: shell.origin,
+            voters: voters,
+            held: shell.disk.state.held,
+            nextLocalSequence: shell.disk.nextLocalSequence,
+            isRestored: shell.disk.isRestored,
+            seed: dice.bits()
+        )
+        boot.bounds = swarm.bounds
+        boot.bugs = SeededBugs(swarm.bugs)
+        shell.core = Core(boot)
+        shell.life += 1
+        shell.counted = shell.disk.state.held
+        shell.lastStoredNanos = now
+        ledger.holds(shell.counted, shell.origin, now: now)
+        let phase = dice.within(0...(100 * millisecond))
+        timeline.at(now + phase, .tick(shell.index, life: shell.life))
+        timeline.at(
+            now + swarm.checkpointMillis * millisecond,
+            .checkpoint(shell.index, life: shell.life)
+        )
+        for other in shells where other.index != shell.index {
+            timeline.at(
+                now + dice.within(0...(5 * millisecond)),
+                .connect(shell.index, other.index)
+            )
+        }
+    }
+
+    /// The process ends here and now.
+    func crash(_ shell: Shell) {
+        guard shell.isUp else { return }
+        if !shell.inFlight.isEmpty, dice.thousandths(500), !shell.isDiskFull {
+            // The commit reached the disk, and nobody was told.
+            raise(shell, shell.inFlight)
+            reach(.committedUnknown)
+        }
+        ledger.abandoned(shell.openTickets)
+        shell.die()
+        for other in shells where other.index != shell.index {
+            if let link = other.links[shell.index] {
+                let delay = dice.one(of: [millisecond, 20 * millisecond, 300 * millisecond])
+                timeline.at(
+                    now + delay,
+                    .unlinked(other.index, to: shell.index, link: link.number)
+                )
+            }
+        }
+    }
+
+    private func resume(_ shell: Shell) {
+        guard now >= shell.pausedUntil else { return }
+        let waiting = shell.deferred
+        shell.deferred = []
+        for action in waiting { timeline.at(now, action) }
+    }
+
+    // MARK: the shell
+
+    /// Steps a Core and carries out what it says, in order.
+    func step(_ shell: Shell, _ event: Event) {
+        guard let before = shell.core else { return }
+        effects.removeAll(keepingCapacity: true)
+        shell.core?.step(event, now: shell.instant(now), into: &effects)
+        if case .requested = event {
+            // Minted is minted, whichever of the effects a crash lets through.
+            for case .persist(_, let change) in effects { ledger.minted(change) }
+        }
+        if let core = shell.core {
+            observe(core)
+            count(core, shell)
+            if !before.pulling.isIdle, core.pulling.isIdle, before.held == core.held {
+                reach(.pullAbandoned)
+            }
+            if case .refused = event, effects.contains(.vouch(.void)) {
+                reach(.refusedWhatWasShown)
+            }
+        }
+        for effect in effects {
+            if let left = shell.crashesAfter {
+                if left == 0 {
+                    reach(.crashedInsideStep)
+                    crash(shell)
+                    timeline.at(now + 200 * millisecond, .start(shell.index, life: shell.life))
+                    return
+                }
+                shell.crashesAfter = left - 1
+            }
+            execute(effect, shell)
+            if !shell.isUp { return }
+        }
+        beginCommit(shell)
+    }
+
+    private func execute(_ effect: Effect, _ shell: Shell) {
+        switch effect {
+        case .persist(let sequence, let change):
+            trace.add(sequence)
+            trace.add(change.dot.sequence)
+            ledger.passes(change)
+            shell.queue.append((sequence, change))
+        case .show(let sequence, let change):
+            ledger.passes(change)
+            post(.show(sequence, change), shell)
+        case .vouch(let lease):
+            trace.add(lease.asOfNanos ?? 1)
+            post(.vouch(lease), shell)
+        case .acknowledge(let ticket, let durability, let dots):
+            trace.add(ticket.raw)
+            if durability == .local { reach(.answeredLocal) }
+            ledger.acknowledged(
+                ticket,
+                durability,
+                dots,
+                stamp: shell.stampsByTicket.removeValue(forKey: ticket)
+            )
+            shell.openTickets.removeAll { $0 == ticket }
+            post(.acknowledge(ticket, durability, dots), shell)
+        case .refuse(let ticket, let refusal):
+            trace.add(ticket.raw)
+            let stamp = shell.stampsByTicket.removeValue(forKey: ticket)
+            if refusal == .full, let stamp { ledger.excuse(stamp) }
+            if refusal == .notDurable { reach(.answeredNotDurable) }
+            ledger.answered(ticket)
+            shell.openTickets.removeAll { $0 == ticket }
+            post(.refuse(ticket, refusal), shell)
+        case .halt:
+            crash(shell)
+            timeline.at(now + 300 * millisecond, .start(shell.index, life: shell.life))
+        case .send(let node, let message): send(message, from: shell, to: node)
+        case .readPage(let request):
+            let delay = dice.within(10_000...(3 * millisecond))
+            timeline.at(now + delay, .page(shell.index, life: shell.life, request))
+        }
+    }
+
+    private func post(_ post: Post, _ shell: Shell) {
+        shell.post(post)
+        guard !shell.isTurnDue else { return }
+        shell.isTurnDue = true
+        let delay = dice.within(1_000...(millisecond))
+        timeline.at(now + delay, .turn(shell.index, life: shell.life))
+    }
+
+    private func turn(_ shell: Shell) {
+        if now < shell.loopStalledUntil {
+            timeline.at(shell.loopStalledUntil, .turn(shell.index, life: shell.life))
+            return
+        }
+        shell.isTurnDue = false
+        shell.drain { _ in }
+    }
+
+    private func check(_ shell: Shell, _ key: MarkKey, _ asked: UInt64) {
+        if now < shell.loopStalledUntil {
+            let waiting = Action.check(shell.index, life: shell.life, key, askedNanos: asked)
+            timeline.at(shell.loopStalledUntil, waiting)
+            return
+        }
+        // A turn drains its mailbox, or did so a moment ago.
+        if dice.thousandths(500) { shell.drain { _ in } }
+        let bound = swarm.boundMillis * millisecond
+        switch shell.decide(key, now: shell.instant(now), boundNanos: bound) {
+        case .allow:
+            trace.add(2)
+            reach(.leaseHeld)
+            ledger.allowed(key, askedNanos: asked, boundNanos: bound, at: shell.name)
+        case .deny: trace.add(1)
+        case .unknown:
+            trace.add(0)
+            reach(.unknownForLackOfLease)
+        }
+    }
+
+    // MARK: the store
+
+    private func beginCommit(_ shell: Shell) {
+        guard shell.inFlight.isEmpty, !shell.queue.isEmpty else { return }
+        swap(&shell.inFlight, &shell.queue)
+        var micros = dice.within(150...(150 + swarm.commitMicros))
+        if now < shell.slowUntil { micros *= 100 }
+        timeline.at(now + micros * 1_000, .commit(shell.index, life: shell.life))
+    }
+
+    private func commit(_ shell: Shell) {
+        guard let first = shell.inFlight.first?.sequence, let last = shell.inFlight.last?.sequence
+        else { return }
+        var event = Event.committed(through: last)
+        if shell.failsNextCommit {
+            shell.failsNextCommit = false
+            reach(.diskFailed)
+            event = .failed
+            if dice.thousandths(500) { raise(shell, shell.inFlight) }
+        } else if shell.isDiskFull {
+            reach(.diskRefused)
+            event = .refused(first: first, last: last)
+        } else {
+            raise(shell, shell.inFlight)
+        }
+        shell.inFlight = []
+        told(shell, event)
+        beginCommit(shell)
+    }
+
+    /// What a disk has from now on is what its held set says.
+    private func raise(_ shell: Shell, _ records: [(sequence: UInt64, change: Change)]) {
+        let before = shell.disk.truth.held
+        shell.disk.commit(records)
+        ledger.raised(shell.disk.truth.held.subtracting(before), on: shell.disk)
+    }
+
+    private func told(_ shell: Shell, _ event: Event) {
+        let moment = max(now, shell.lastStoredNanos) + dice.within(1_000...100_000)
+        shell.lastStoredNanos = moment
+        timeline.at(moment, .stored(shell.index, life: shell.life, event))
+    }
+
+    private func checkpoint(_ shell: Shell, _ life: Int) {
+        let next = now + (isHealing ? 50 : swarm.checkpointMillis) * millisecond
+        timeline.at(next, .checkpoint(shell.index, life: life))
+        guard !shell.isDiskFull, !shell.disk.log.isEmpty else { return }
+        shell.disk.checkpoint()
+        told(shell, .checkpointed(through: shell.disk.watermark))
+        if dice.thousandths(100) { shell.backup = shell.disk }
+    }
+
+    /// What the Core's log holds now counts as durable where it is known.
+    private func count(_ core: Core, _ shell: Shell) {
+        guard core.held != shell.counted else { return }
+        let more = core.held.subtracting(shell.counted)
+        shell.counted = core.held
+        ledger.claims(more, shell.disk, "held")
+        ledger.holds(more, shell.origin, now: now)
+    }
+}
