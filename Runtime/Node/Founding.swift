@@ -5,8 +5,8 @@
 //                                    linked to an empty n2 and an empty n3
 //     --join HOST:PORT               never mints; gets the registers from whoever has them
 //
-// "All there and empty" is what keeps two wiped voters from founding a second cluster beside a third
-// that is only away (DESIGN 6). The flags may stay in a node's command line: a directory that
+// "All there and empty" is what keeps two wiped voters from founding a second cluster beside a
+// third that is only away (DESIGN 6). The flags may stay in a node's command line: a directory that
 // belongs to a cluster ignores them, and an empty one finds that the others are not empty.
 
 import Cluster

@@ -77,9 +77,20 @@ private func complaint(_ yaml: String, _ flags: [ConfigKey: String] = [:]) -> St
 
     @Test("what this version cannot do is refused, not ignored")
     func later() {
-        #expect(complaint("join: [a:1]\n").contains("one node"))
-        #expect(complaint("holds: cache\n").contains("needs others"))
-        #expect(complaint("voters: [n1, n2, n3]\n").contains("one node"))
+        #expect(complaint("holds: cache\n").contains("no cache nodes"))
+    }
+
+    @Test("voters are 1, 3 or 5 different names; peers are numeric addresses")
+    func cluster() throws {
+        #expect(complaint("voters: [n1, n2]\n").contains("1, 3 or 5"))
+        #expect(complaint("voters: [n1, n1, n2]\n").contains("different"))
+        #expect(complaint("join: [a]\n").contains("is no address"))
+        #expect(complaint("join: ['10.0.0.2:70000']\n").contains("10.0.0.2:8103"))
+        let text = "voters: [n1, n2, n3]\njoin: ['10.0.0.2:8103', '[::1]:9', 'localhost:1']\n"
+        let joined = try config(text).join
+        #expect(joined.map(\.host) == ["10.0.0.2", "::1", "127.0.0.1"])
+        #expect(joined.map(\.port) == [8_103, 9, 1])
+        #expect(complaint("bootstrap: true\njoin: ['10.0.0.2:1']\n").contains("nobody to join"))
     }
 }
 

@@ -13,6 +13,7 @@ import Suppression
 enum Target {
     case mark(MarkKey)
     case register([UInt8])
+    case whole(Change)
 }
 
 /// The tables of `state.mdb`.
@@ -25,10 +26,12 @@ struct Tables {
 
     /// Merges one record, as Storage's checkpoint does.
     mutating func merge(_ change: Change) {
-        if let (key, mark) = change.mark {
-            marks[key, default: Mark()].merge(mark)
+        for n in 0..<change.markCount {
+            let key = change.markKey(n)
+            marks[key, default: Mark()].merge(change.mark(n))
             for dot in change.indexedDots { index[dot] = .mark(key) }
         }
+        if case .list = change.body { index[change.dot] = .whole(change) }
         if let register = change.register {
             if registers[register.name].map(register.wins(over:)) ?? true {
                 registers[register.name] = register
@@ -38,7 +41,7 @@ struct Tables {
         switch change.body {
         case .merged: break
         case .holds(let set): held.formUnion(set)
-        case .suppress, .consent, .register, .opaque: held.insert(change.dot)
+        case .suppress, .consent, .register, .list, .opaque: held.insert(change.dot)
         }
         if let stamp = change.request {
             let interval = SequenceInterval(first: change.dot.sequence, last: change.dot.sequence)
@@ -92,6 +95,7 @@ struct Disk {
                     continue
                 }
                 assembly.take(.mark(key, mark))
+            case .whole(let change): assembly.take(change)
             case .register(let name):
                 guard let register = state.registers[name] else {
                     assembly.skipDamaged()

@@ -23,7 +23,8 @@ struct Ledger {
     let voters: VoterSet
     private(set) var violation: String?
     private(set) var optOuts: [OptOut] = []
-    private var places: [Dot: Int] = [:]
+    /// One a person; a list has several.
+    private var places: [Dot: [Int]] = [:]
     private var byKey: [MarkKey: [Int]] = [:]
     /// What every write did, by its dot.
     private var writes: [Dot: Change.Body] = [:]
@@ -46,10 +47,13 @@ struct Ledger {
     mutating func minted(_ change: Change) {
         if writes[change.dot] != nil { fail("the dot \(change.dot) was minted twice") }
         writes[change.dot] = change.body
-        guard case .suppress(let key, _) = change.body else { return }
-        places[change.dot] = optOuts.count
-        byKey[key, default: []].append(optOuts.count)
-        optOuts.append(OptOut(dot: change.dot, key: key))
+        if case .consent = change.body { return }
+        for n in 0..<change.markCount {
+            let key = change.markKey(n)
+            places[change.dot, default: []].append(optOuts.count)
+            byKey[key, default: []].append(optOuts.count)
+            optOuts.append(OptOut(dot: change.dot, key: key))
+        }
     }
 
     /// A caller asks to cover these dots.
@@ -62,9 +66,11 @@ struct Ledger {
 
     /// A record goes to a log, a page or a loop: nothing in it covers what no consent named.
     mutating func passes(_ change: Change) {
-        guard let (key, mark) = change.mark else { return }
-        for dot in mark.covered where dot.sequence > named[key]?[dot.origin] ?? 0 {
-            fail("S1: \(dot) of \(key) is covered, and no consent named it")
+        for n in 0..<change.markCount {
+            let key = change.markKey(n)
+            for dot in change.mark(n).covered where dot.sequence > named[key]?[dot.origin] ?? 0 {
+                fail("S1: \(dot) of \(key) is covered, and no consent named it")
+            }
         }
     }
 
@@ -80,10 +86,11 @@ struct Ledger {
         var at: Dot?
         while let dot = set.first(after: at) {
             at = dot
-            guard let place = places[dot] else { continue }
-            optOuts[place].slots.insert(slot)
-            if optOuts[place].durableNanos == nil, voters.isQuorum(optOuts[place].slots) {
-                optOuts[place].durableNanos = now
+            for place in places[dot] ?? [] {
+                optOuts[place].slots.insert(slot)
+                if optOuts[place].durableNanos == nil, voters.isQuorum(optOuts[place].slots) {
+                    optOuts[place].durableNanos = now
+                }
             }
         }
     }
@@ -115,6 +122,11 @@ struct Ledger {
                 guard let stored, !register.wins(over: stored) || stored == register else {
                     return fail("a register is held and not there")
                 }
+            case .list(let list):
+                for n in 0..<list.count
+                where !(disk.truth.marks[list.key(n)]?.hasSeen(dot) ?? false) {
+                    return fail("\(dot) is held without the marks of its list")
+                }
             case .merged, .holds, .opaque, nil: fail("\(dot) is held, and nobody minted it")
             }
         }
@@ -142,8 +154,7 @@ struct Ledger {
             stamps[stamp] = dots
         }
         for n in 0..<dots.count {
-            guard let place = places[dots.dot(n)] else { continue }
-            if durability == .quorum {
+            for place in places[dots.dot(n)] ?? [] where durability == .quorum {
                 optOuts[place].isAcknowledged = true
                 if !voters.isQuorum(optOuts[place].slots) {
                     fail("S1: \(dots.dot(n)) acknowledged, on slots \(optOuts[place].slots.bits)")
@@ -154,7 +165,7 @@ struct Ledger {
 
     private func isCovered(_ dots: DotRange) -> Bool {
         (0..<dots.count).contains { n in
-            places[dots.dot(n)].map { isNamed(optOuts[$0]) } ?? false
+            (places[dots.dot(n)] ?? []).contains { isNamed(optOuts[$0]) }
         }
     }
 

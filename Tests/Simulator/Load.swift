@@ -27,10 +27,15 @@ extension World {
         case 3: register(shell)
         case 4, 5: repeated(shell, key)
         case 6:
-            let rows = (0...dice.below(8)).map { _ in
-                Draft.imported(self.key(dice.below(swarm.keysCount)), createdMillis: 0)
-            }
-            request(shell, rows, .strict)
+            let people = (0...dice.below(8)).map { _ in self.key(dice.below(swarm.keysCount)) }
+            let list = SuppressionList(
+                tenant: key.person.tenant,
+                scope: key.scope,
+                reason: key.reason,
+                source: .imported,
+                recipients: people.map(\.person.recipient)
+            )
+            request(shell, [.list(list)], .strict)
         default: request(shell, [optOut(key)], dice.one(of: [.available, .strict]))
         }
     }

@@ -112,10 +112,12 @@ final class Shell {
         for post in posts {
             switch post {
             case .show(let sequence, let change):
-                guard let (key, mark) = change.mark else { continue }
                 // Shown early, it may overtake a lower number; it then goes with the higher.
                 let last = max(sequence, overlay.last?.sequence ?? 0)
-                overlay.append(Shown(sequence: last, key: key, mark: mark))
+                for n in 0..<change.markCount {
+                    let shown = Shown(sequence: last, key: change.markKey(n), mark: change.mark(n))
+                    overlay.append(shown)
+                }
             case .vouch(let lease): self.lease = lease
             case .acknowledge, .refuse: answer(post)
             }

@@ -180,10 +180,15 @@ import Testing
         options.logMapBytes = 1 << 20
         let opened = try Store.open(directory: scratch.path, options: options, sink: recorder.sink)
         var next: UInt64 = 1
-        while !recorder.isRefused, next < 100_000 {
-            try #require(opened.store.append(optOuts(next...(next + 99))))
-            next += 100
-            try #require(recorder.waitAnswered(next - 1))
+        do {
+            // An old snapshot keeps trimmed pages from being used again, so the map does fill.
+            let pin = try Snapshot(opened.log.environment)
+            while !recorder.isRefused, next < 100_000 {
+                try #require(opened.store.append(optOuts(next...(next + 99))))
+                next += 100
+                try #require(recorder.waitAnswered(next - 1))
+            }
+            #expect(try pin.count(opened.log.tables.log) == 0)
         }
         #expect(recorder.isRefused)
         let stored = next - 101
