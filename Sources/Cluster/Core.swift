@@ -69,7 +69,7 @@ public struct Core: Sendable {
     struct Pending {
         let sequence: UInt64
         let change: Change
-        let isShown: Bool
+        var isShown: Bool
     }
 
     struct Remembered {
@@ -128,6 +128,24 @@ public struct Core: Sendable {
         arrived = boot.held
     }
 
+    /// Shows what is acknowledged before our own log has it: any two of three voters may decide, and
+    /// whoever hears the answer may ask this very node next.
+    private mutating func showAcknowledged(from first: Int, _ effects: inout [Effect]) {
+        guard !pending.isEmpty else { return }
+        var shows: [Effect] = []
+        for case .acknowledge(_, _, let dots) in effects[first...] where dots.origin == own {
+            for at in pending.indices where !pending[at].isShown {
+                let dot = pending[at].change.dot
+                guard dot.origin == own, dots.interval.first <= dot.sequence else { continue }
+                guard dot.sequence <= dots.interval.last else { break }
+                pending[at].isShown = true
+                visible.insert(dot)
+                shows.append(.show(sequence: pending[at].sequence, pending[at].change))
+            }
+        }
+        if !shows.isEmpty { effects.insert(contentsOf: shows, at: first) }
+    }
+
     /// The voters in force.
     public var votersInForce: VoterSet { voters }
 
@@ -158,6 +176,8 @@ public struct Core: Sendable {
     ///
     /// - Parameter effects: the caller's buffer, reused from turn to turn; appended to, in order.
     public mutating func step(_ event: Event, now: Instant, into effects: inout [Effect]) {
+        let first = effects.count
+        defer { showAcknowledged(from: first, &effects) }
         switch event {
         case .requested(let request): requested(request, now: now, into: &effects)
         case .committed(let through): committed(through: through, now: now, into: &effects)
