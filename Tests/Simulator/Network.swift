@@ -11,7 +11,9 @@ extension World {
     /// Two nodes connect if both run and neither direction is cut; otherwise they try again.
     func connect(_ a: Int, _ b: Int) {
         guard shells[a].isUp, shells[b].isUp else { return }
-        if shells[a].links[b] != nil, shells[a].links[b]?.number == shells[b].links[a]?.number { return }
+        if shells[a].links[b] != nil, shells[a].links[b]?.number == shells[b].links[a]?.number {
+            return
+        }
         guard !cuts[a][b], !cuts[b][a] else {
             timeline.at(now + 100 * millisecond, .connect(a, b))
             return
