@@ -4,12 +4,13 @@
 #   make run     build and serve a local node in the foreground, with the first commands printed
 #   make test    every test; the last line is `N passed, N failed, N skipped`
 #   make live    the real-process tests at full length (about half an hour)
+#   make sim     simulated clusters from one seed after the other; SECONDS=600
 #   make bench   speed and size beside Redis, nginx and PostgreSQL (about ten minutes)
 #   make format  lay out the Swift code as the house does
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test live bench format clean
+.PHONY: help setup build run test live sim bench format clean
 
 help:
 	@echo 'make setup   install what is missing (idempotent, asks nothing)'
@@ -17,6 +18,7 @@ help:
 	@echo 'make run     build, then serve a local node in the foreground'
 	@echo 'make test    set up, build and run every test'
 	@echo 'make live    kill -9, disk faults and power cuts against real processes, full length'
+	@echo 'make sim     simulated clusters, every fault, one seed after the other; SECONDS=600'
 	@echo 'make bench   speed and size beside Redis, nginx and PostgreSQL; MARKS=10000000 for all'
 	@echo 'make format  lay out the Swift code as the house does'
 	@echo 'make clean   remove what was built (a local node in .quell/ stays)'
@@ -35,6 +37,9 @@ test:
 
 live: build
 	@QUELL_LIVE=full /usr/bin/python3 -m pytest Tests/Live -v -s
+
+sim: setup
+	@Scripts/sim.sh $(or $(SECONDS),600)
 
 bench: build
 	@Scripts/setup.sh bench
