@@ -5,14 +5,13 @@
 #   make test    every test; the last line is `N passed, N failed, N skipped`
 #   make live    the real-process tests at full length (about half an hour)
 #   make fuzz    every reader of strangers' bytes, SECONDS=60 each (about ten minutes)
+#   make sim     simulated clusters from one seed after the other; SECONDS=600
 #   make bench   speed and size beside Redis, nginx and PostgreSQL (about ten minutes)
 #   make format  lay out the Swift code as the house does
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test live fuzz bench format clean
-
-SECONDS ?= 60
+.PHONY: help setup build run test live fuzz sim bench format clean
 
 help:
 	@echo 'make setup   install what is missing (idempotent, asks nothing)'
@@ -21,6 +20,7 @@ help:
 	@echo 'make test    set up, build and run every test'
 	@echo 'make live    kill -9, disk faults and power cuts against real processes, full length'
 	@echo 'make fuzz    libFuzzer on every parser, SECONDS=60 each; TARGET=csv for one'
+	@echo 'make sim     simulated clusters, every fault, one seed after the other; SECONDS=600'
 	@echo 'make bench   speed and size beside Redis, nginx and PostgreSQL; MARKS=10000000 for all'
 	@echo 'make format  lay out the Swift code as the house does'
 	@echo 'make clean   remove what was built (a local node in .quell/ stays)'
@@ -41,7 +41,10 @@ live: build
 	@QUELL_LIVE=full /usr/bin/python3 -m pytest Tests/Live -v -s
 
 fuzz: setup
-	@Scripts/fuzz.sh $(SECONDS) $(TARGET)
+	@Scripts/fuzz.sh $(or $(SECONDS),60) $(TARGET)
+
+sim: setup
+	@Scripts/sim.sh $(or $(SECONDS),600)
 
 bench: build
 	@Scripts/setup.sh bench

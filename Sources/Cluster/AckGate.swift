@@ -25,6 +25,8 @@ public struct AckGate: Sendable {
     private var voters: VoterSet
     /// What each slot has said to hold, in the order of the slots.
     private var heldBySlot: [HeldSet]
+    /// The life of each slot's node that said so; another life may have lost what this one had.
+    private var lifeBySlot: [Origin?]
     /// What this node itself holds; a slot's entry as well where this node is a voter.
     private var heldHere: HeldSet
     /// What nodes that are no voters have said to hold.
@@ -45,7 +47,11 @@ public struct AckGate: Sendable {
         self.voters = voters
         heldHere = held
         heldBySlot = Array(repeating: HeldSet(), count: voters.slots.count)
-        if let slot = voters.slot(of: own) { heldBySlot[slot] = held }
+        lifeBySlot = Array(repeating: nil, count: voters.slots.count)
+        if let slot = voters.slot(of: own) {
+            heldBySlot[slot] = held
+            lifeBySlot[slot] = own
+        }
     }
 
     /// Writes without an answer yet.
@@ -139,10 +145,21 @@ public struct AckGate: Sendable {
     ) {
         if node == own { heldHere.insert(interval, of: origin) }
         if generation == voters.generation, let slot = voters.slot(of: node) {
+            if lifeBySlot[slot] != node { begins(node) }
             heldBySlot[slot].insert(interval, of: origin)
         } else if node != own {
             heldElsewhere.insert(interval, of: origin)
         }
+    }
+
+    /// A life of a node begins to speak: what the one before held, its disk may have lost since, by
+    /// being put back from a copy. The link brings all that it holds now.
+    public mutating func begins(_ life: Origin) {
+        guard life != own, let slot = voters.slot(of: life), lifeBySlot[slot] != life else {
+            return
+        }
+        lifeBySlot[slot] = life
+        heldBySlot[slot] = HeldSet()
     }
 
     private mutating func answerDurable(_ effects: inout [Effect]) {

@@ -19,6 +19,7 @@ extension Core {
             effects.append(.vouch(freshness.lease))
         }
         asking.linked(peer.origin)
+        gate.begins(peer.origin)
         spread.linked(peer)
         pulling.unlinked(node)
         guard peer.holds == .all else { return }

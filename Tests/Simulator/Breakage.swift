@@ -154,7 +154,7 @@ extension World {
 
     /// Looks at a Core after every step: its queues are within their bounds, and which rare states
     /// it is in.
-    func observe(_ core: Core) {
+    func observe(_ core: Core, after event: Event, _ wasPulling: Bool) {
         let bounds = swarm.bounds
         // The record that closes a pull, and a write's last changes, may stand above the bound.
         if core.pending.count > bounds.pendingChangesCount + 1 { ledger.fail("pending overflows") }
@@ -163,6 +163,11 @@ extension World {
         if core.waitingCount > Limits.waitingWritesCount { ledger.fail("the gate overflows") }
         if core.asking.waitingCount > Limits.waitingConfirmationsCount {
             ledger.fail("confirmations overflow")
+        }
+        switch event {
+        case .refused where core.freshness.lease == .void: reach(.refusedWhatWasShown)
+        case .committed: break
+        default: if wasPulling, core.pulling.isIdle { reach(.pullAbandoned) }
         }
         if core.spread.hasOverflowed { reach(.windowOverflow) }
         if core.pending.count >= bounds.pendingChangesCount { reach(.pendingFull) }

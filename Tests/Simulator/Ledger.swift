@@ -169,8 +169,7 @@ struct Ledger {
         }
     }
 
-    /// The caller was told that nothing was written; if the write spread all the same, a repeat may
-    /// find either.
+    /// The own log refused the write; if it spread all the same, a repeat may find either.
     mutating func excuse(_ stamp: String) { excused.insert(stamp) }
 
     /// The node's disk was replaced: what it remembered is gone.

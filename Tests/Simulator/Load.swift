@@ -15,19 +15,26 @@ extension World {
         return MarkKey(person: person, scope: .tenant, reason: .unsubscribe)
     }
 
+    /// A person of these days: most are opted out for the first time, long enough before the end of
+    /// the run to be allowed by mistake.
+    private func somebody(daysAgo: Int = 0) -> MarkKey {
+        let today = Int(now / (swarm.boundMillis * millisecond / 2))
+        return key(max(0, today - daysAgo) * swarm.keysCount + dice.below(swarm.keysCount))
+    }
+
     /// A write at some node, and the next one scheduled.
     func write() {
         guard !isHealing else { return }
         timeline.at(now + dice.within(1...(2 * swarm.writeMillis)) * millisecond, .write)
         let shell = dice.one(of: shells)
         guard shell.isUp, now >= shell.pausedUntil else { return }
-        let key = key(dice.below(swarm.keysCount))
+        let key = somebody()
         switch dice.below(20) {
         case 0...2: consent(shell, key)
         case 3: register(shell)
         case 4, 5: repeated(shell, key)
         case 6:
-            let people = (0...dice.below(8)).map { _ in self.key(dice.below(swarm.keysCount)) }
+            let people = (0...dice.below(8)).map { _ in self.somebody() }
             let list = SuppressionList(
                 tenant: key.person.tenant,
                 scope: key.scope,
@@ -72,7 +79,7 @@ extension World {
         )
     }
 
-    private func stampName(_ shell: Shell, _ stamp: RequestStamp) -> String {
+    func stampName(_ shell: Shell, _ stamp: RequestStamp) -> String {
         "\(shell.name)/\(shell.disk.node.raw)/request \(stamp.id.low)"
     }
 
@@ -129,7 +136,7 @@ extension World {
         timeline.at(now + dice.within(1...(2 * swarm.checkMillis)) * millisecond, .ask)
         let shell = dice.one(of: shells)
         guard shell.isUp else { return }
-        let key = key(dice.below(swarm.keysCount))
+        let key = somebody(daysAgo: dice.below(7))
         let check = Action.check(shell.index, life: shell.life, key, askedNanos: now)
         timeline.at(now + 1_000, check)
     }

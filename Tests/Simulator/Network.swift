@@ -11,9 +11,7 @@ extension World {
     /// Two nodes connect if both run and neither direction is cut; otherwise they try again.
     func connect(_ a: Int, _ b: Int) {
         guard shells[a].isUp, shells[b].isUp else { return }
-        if shells[a].links[b] != nil,
-            shells[a].links[b]?.number == shells[b].links[a]?.number
-        {
+        if shells[a].links[b] != nil, shells[a].links[b]?.number == shells[b].links[a]?.number {
             return
         }
         guard !cuts[a][b], !cuts[b][a] else {

@@ -36,10 +36,10 @@ struct Swarm: CustomStringConvertible {
         edgesCount = dice.one(of: votersCount == 5 ? [0, 1] : [0, 0, 1, 2])
         faults = Fault.allCases.filter { _ in dice.thousandths(450) }
         faultMillis = dice.one(of: [100, 250, 600])
-        boundMillis = dice.one(of: [600, 1_000, 1_500])
-        runMillis = dice.one(of: [2_500, 3_500])
+        boundMillis = dice.one(of: [450, 600, 1_000])
+        runMillis = dice.one(of: [1_500, 2_500])
         writeMillis = dice.one(of: [5, 20, 60, 150])
-        checkMillis = dice.one(of: [10, 20])
+        checkMillis = dice.one(of: [5, 15])
         keysCount = dice.one(of: [1, 2, 4, 8])
         lossThousandths = dice.one(of: [0, 0, 0, 10, 100])
         repeatThousandths = dice.one(of: [0, 0, 20, 100])

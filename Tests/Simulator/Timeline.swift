@@ -85,16 +85,21 @@ struct Timeline {
     private struct Entry {
         let nanos: UInt64
         let order: UInt64
-        let action: Action
+        let place: Int
     }
 
     private var heap: [Entry] = []
+    /// The actions apart from the heap, so that sorting moves three numbers.
+    private var actions: [Action] = []
+    private var free: [Int] = []
     private var order: UInt64 = 0
 
     /// Schedules an action.
     mutating func at(_ nanos: UInt64, _ action: Action) {
         order += 1
-        heap.append(Entry(nanos: nanos, order: order, action: action))
+        let place = free.popLast() ?? actions.count
+        if place == actions.count { actions.append(action) } else { actions[place] = action }
+        heap.append(Entry(nanos: nanos, order: order, place: place))
         var child = heap.count - 1
         while child > 0, isBefore(child, (child - 1) / 2) {
             heap.swapAt(child, (child - 1) / 2)
@@ -110,7 +115,8 @@ struct Timeline {
             heap[0] = last
             sink()
         }
-        return (first.nanos, first.action)
+        free.append(first.place)
+        return (first.nanos, actions[first.place])
     }
 
     private mutating func sink() {
@@ -128,6 +134,7 @@ struct Timeline {
     }
 
     private func isBefore(_ a: Int, _ b: Int) -> Bool {
-        (heap[a].nanos, heap[a].order) < (heap[b].nanos, heap[b].order)
+        heap[a].nanos == heap[b].nanos
+            ? heap[a].order < heap[b].order : heap[a].nanos < heap[b].nanos
     }
 }

@@ -190,7 +190,8 @@ final class World {
 
     /// Steps a Core and carries out what it says, in order.
     func step(_ shell: Shell, _ event: Event) {
-        guard let before = shell.core else { return }
+        guard shell.core != nil else { return }
+        let wasPulling = shell.core?.pulling.isIdle == false
         effects.removeAll(keepingCapacity: true)
         shell.core?.step(event, now: shell.instant(now), into: &effects)
         if case .requested = event {
@@ -198,14 +199,8 @@ final class World {
             for case .persist(_, let change) in effects { ledger.minted(change) }
         }
         if let core = shell.core {
-            observe(core)
+            observe(core, after: event, wasPulling)
             count(core, shell)
-            if !before.pulling.isIdle, core.pulling.isIdle, before.held == core.held {
-                reach(.pullAbandoned)
-            }
-            if case .refused = event, effects.contains(.vouch(.void)) {
-                reach(.refusedWhatWasShown)
-            }
         }
         for effect in effects {
             if let left = shell.crashesAfter {
@@ -249,8 +244,7 @@ final class World {
             post(.acknowledge(ticket, durability, dots), shell)
         case .refuse(let ticket, let refusal):
             trace.add(ticket.raw)
-            let stamp = shell.stampsByTicket.removeValue(forKey: ticket)
-            if refusal == .full, let stamp { ledger.excuse(stamp) }
+            shell.stampsByTicket[ticket] = nil
             if refusal == .notDurable { reach(.answeredNotDurable) }
             ledger.answered(ticket)
             shell.openTickets.removeAll { $0 == ticket }
@@ -324,6 +318,9 @@ final class World {
             if dice.thousandths(500) { raise(shell, shell.inFlight) }
         } else if shell.isDiskFull {
             reach(.diskRefused)
+            for record in shell.inFlight {
+                record.change.request.map { ledger.excuse(stampName(shell, $0)) }
+            }
             event = .refused(first: first, last: last)
         } else {
             raise(shell, shell.inFlight)
