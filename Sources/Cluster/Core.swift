@@ -92,7 +92,8 @@ public struct Core: Sendable {
     var pulling = Pulling()
     var nonces: NonceSource
     var nextLocalSequence: UInt64
-    var committedThrough: UInt64
+    /// Our log has committed or refused everything up to here.
+    var settledThrough: UInt64
     var checkpointedThrough: UInt64
     var nextDotSequence: UInt64 = 1
     var lastTime = HybridTime(raw: 0)
@@ -122,7 +123,7 @@ public struct Core: Sendable {
         history = HeldHistory(stepsCount: boot.bounds.heldStepsCount)
         nonces = NonceSource(seed: boot.seed)
         nextLocalSequence = boot.nextLocalSequence
-        committedThrough = boot.nextLocalSequence - 1
+        settledThrough = boot.nextLocalSequence - 1
         checkpointedThrough = boot.nextLocalSequence - 1
         visible = boot.held
         arrived = boot.held

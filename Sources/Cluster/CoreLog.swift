@@ -14,7 +14,7 @@ extension Core {
         into effects: inout [Effect]
     ) {
         guard !hasFailed else { return }
-        committedThrough = max(committedThrough, through)
+        settledThrough = max(settledThrough, through)
         let count = pending.prefix { $0.sequence <= through }.count
         if count > 0 {
             for one in pending[..<count] where !one.isShown {
@@ -88,6 +88,7 @@ extension Core {
             return true
         }
         guard !hasFailed else { return }
+        settledThrough = max(settledThrough, last)
         visible = gate.held
         arrived = gate.held
         for one in pending where !one.change.isNote {

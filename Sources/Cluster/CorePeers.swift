@@ -175,7 +175,7 @@ extension Core {
         guard !pulling.isIdle else { return }
         let backlog = nextLocalSequence - 1 - min(checkpointedThrough, nextLocalSequence - 1)
         let step = pulling.advance(
-            committed: committedThrough,
+            settled: settledThrough,
             hasRoom: backlog <= bounds.pullBacklogCount,
             now: now.bootNanos
         )

@@ -99,10 +99,10 @@ struct Pulling: Sendable {
 
     /// Goes on if what was handed to the log is committed.
     ///
-    /// - Parameters:
-    ///   - committed: local sequence up to which the log is on disk.
-    ///   - hasRoom: whether the state keeps up with the log.
-    mutating func advance(committed: UInt64, hasRoom: Bool, now: UInt64) -> Step {
+    /// - Parameters: - settled: local sequence up to which the log is on disk, or was refused; a
+    ///   refusal ends the pull, so what a pull of now handed to the log is on disk. - hasRoom:
+    ///   whether the state keeps up with the log.
+    mutating func advance(settled: UInt64, hasRoom: Bool, now: UInt64) -> Step {
         switch phase {
         case .idle: return .rest
         case .asked(let deadlineNanos):
@@ -113,7 +113,7 @@ struct Pulling: Sendable {
             }
             return .rest
         case .storing(let through, let isLast):
-            guard committed >= through else { return .rest }
+            guard settled >= through else { return .rest }
             if isLast {
                 if wanted.isEmpty {
                     // The donor could give nothing: somebody else may.
@@ -126,7 +126,7 @@ struct Pulling: Sendable {
             }
             return hasRoom ? ask(now: now) : .rest
         case .closing(let through):
-            guard committed >= through else { return .rest }
+            guard settled >= through else { return .rest }
             let more = rest
             abandon()
             rest = more

@@ -146,7 +146,7 @@ struct Ledger {
     ) {
         answered(ticket)
         if let stamp {
-            if let before = stamps[stamp], before != dots, !isCovered(before),
+            if let before = stamps[stamp], before != dots, !isCovered(before), !isCovered(dots),
                 !excused.contains(stamp)
             {
                 fail("\(stamp): one request id, two dots: \(before) and \(dots)")
