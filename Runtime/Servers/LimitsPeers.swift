@@ -31,7 +31,8 @@ extension Limits {
     static let peerReadyBytes = 64
 
     /// Links, those dialed included. Nodes push to 32 peers (DESIGN 7); 128 leaves room for each
-    /// of them twice while both dial, and for repair between any two of a larger cluster.
+    /// of them twice while both dial, and for repair between any two of a larger cluster. If all of
+    /// them are full both ways, that is 128 MiB unread and 256 MiB unsent.
     static let peerLinks = 128
 
     /// Accepted connections that have not proved the cluster key: half of the links, since

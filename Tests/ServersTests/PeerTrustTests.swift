@@ -186,16 +186,18 @@ private func secret(_ byte: UInt8) -> PeerSecret {
         let (a, first) = (try rig.node(5), try rig.node(9))
         try rig.dial(first, a)
         rig.until { a.link != nil && first.link != nil }
-        for id in [false, true] {
-            let copy = try rig.node(9, epoch: id ? 2 : 1)
+        // A running copy elsewhere, a started copy elsewhere, a started copy that says our address.
+        for (epoch, isElsewhere) in [(UInt32(1), true), (2, true), (2, false)] {
+            let copy = try rig.node(9, epoch: epoch)
+            if !isElsewhere { copy.server?.identity.address = first.address }
             let before = a.clones.count
-            if id { try rig.dial(copy, a) } else { try rig.dial(a, copy) }
+            if epoch == 1 { try rig.dial(a, copy) } else { try rig.dial(copy, a) }
             rig.until { a.clones.count > before && a.server?.counters.open == 1 }
-            #expect(a.clones[before].node == NodeID(raw: 9))
-            #expect(a.clones[before].addresses == [first.address, copy.address])
+            #expect(a.clones.last?.node == NodeID(raw: 9))
+            #expect(a.clones.last?.addresses == [first.address, copy.address])
             #expect(copy.linked.isEmpty && a.linked.count == 1 && a.ends.isEmpty)
-            copy.server?.close()
             a.server?.forget(host: "127.0.0.1", port: copy.server?.port ?? 0)
+            copy.server?.close()
         }
         rig.close()
     }
