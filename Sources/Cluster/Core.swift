@@ -129,8 +129,8 @@ public struct Core: Sendable {
         arrived = boot.held
     }
 
-    /// Shows what is acknowledged before our own log has it: any two of three voters may decide, and
-    /// whoever hears the answer may ask this very node next.
+    /// Shows what is acknowledged before our own log has it: any two of three voters may decide,
+    /// and whoever hears the answer may ask this very node next.
     private mutating func showAcknowledged(from first: Int, _ effects: inout [Effect]) {
         guard !pending.isEmpty else { return }
         var shows: [Effect] = []

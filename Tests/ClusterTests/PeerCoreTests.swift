@@ -158,7 +158,9 @@ private func confirm(_ nonce: Nonce, since: UInt64 = 0, counter: UInt64 = 1, _ d
         let receipt = Message.receipts(generation: 1, [range(node(1), 1, 1)])
         #expect(stage.hear(2, receipt).isEmpty)
         #expect(stage.hear(2, receipt).isEmpty, "one voter counts once")
-        #expect(stage.hear(3, receipt).count == 1)
+        let said = stage.hear(3, receipt)
+        #expect(said.last == .acknowledge(Ticket(raw: 1), .quorum, range(node(1), 1, 1)))
+        #expect(said.count == 2, "and it was shown first")
     }
 
     @Test("a peer's opt-out shows at once, its receipt waits for the commit")
@@ -348,7 +350,8 @@ private func confirm(_ nonce: Nonce, since: UInt64 = 0, counter: UInt64 = 1, _ d
         var stage = Stage()
         _ = stage.write(1, policy: .available)
         _ = stage.step(.committed(through: 1))
-        let withPeers = stage.step(.ticked, after: 2_001)
+        _ = stage.hear(2, .heldHash(1), after: 1_500)
+        let withPeers = stage.step(.ticked, after: 501)
         #expect(withPeers.contains(.refuse(Ticket(raw: 1), .notDurable)))
         _ = stage.write(2, policy: .available)
         _ = stage.step(.committed(through: 2))
