@@ -111,8 +111,5 @@ private func parsed(_ query: [UInt8]) -> Form? {
 
 private func copy(_ range: HTTPRange, _ bytes: Span<UInt8>) -> [UInt8] {
     guard range.isPresent, range.count > 0 else { return [] }
-    var out: [UInt8] = []
-    out.reserveCapacity(range.count)
-    for i in range.range { out.append(bytes[i]) }
-    return out
+    return unsafe bytes.extracting(range.range).withUnsafeBufferPointer { unsafe Array($0) }
 }

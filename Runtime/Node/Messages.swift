@@ -151,6 +151,8 @@ enum Limits {
     /// Nanoseconds without an acknowledged part after which an import is given up: a run of the
     /// checkpointer among 10 M marks takes seconds, a stalled disk tens of them.
     static let importSilenceNanos: UInt64 = 60_000_000_000
+    /// API keys that a loop recognises without hashing them: senders beside one node are few.
+    static let recognisedKeysCount = 8
     /// Checks of a batch answered in one turn: about 0.5 ms.
     static let checksPerTurnCount = 512
     /// Marks of an export read in one turn: about 0.5 ms, and 64 KiB of answer.

@@ -30,6 +30,11 @@ enum MetricName: String, CaseIterable {
     case connections = "quell_http_open_connections"
     case refused = "quell_http_refused_total"
     case badTokens = "quell_token_invalid_total"
+    case peersLinked = "quell_peer_linked_count"
+    case peersMissing = "quell_peer_missing_count"
+    case peersDropped = "quell_peer_dropped_total"
+    case peersMalformed = "quell_peer_malformed_total"
+    case cloned = "quell_peer_cloned_state"
     case ready = "quell_node_ready_state"
     case build = "quell_node_build_labels"
 }
@@ -71,6 +76,11 @@ public final class NodeMetrics: Sendable {
     let filterBytes = Gauge()
     let loopLag = Histogram()
     let failed = Gauge()
+    let peersLinked = Gauge()
+    let peersMissing = Gauge()
+    let peersDropped = Gauge()
+    let peersMalformed = Gauge()
+    let cloned = Gauge()
     let ready = Gauge()
     /// 1 while a commit works here, whatever the lease says.
     let writable = Gauge()
@@ -158,6 +168,11 @@ extension MetricsPage {
         page.sum(.connections, "gauge", loops.map { UInt64($0.connections.now) })
         page.sum(.refused, "counter", loops.map { UInt64($0.refusedRequests.now) })
         page.sum(.badTokens, "counter", loops.map(\.badTokens.total))
+        page.gauge(.peersLinked, node.peersLinked)
+        page.gauge(.peersMissing, node.peersMissing)
+        page.sum(.peersDropped, "counter", [UInt64(node.peersDropped.now)])
+        page.sum(.peersMalformed, "counter", [UInt64(node.peersMalformed.now)])
+        page.gauge(.cloned, node.cloned)
         page.gauge(.ready, node.ready)
         page.head(.build, "gauge")
         page.sample(.build, labels: "node=\"\(name)\",version=\"\(version)\"", "1")

@@ -302,6 +302,7 @@ final class NodeLoop: Turn {
         }
         keeper.reclaim()
         metrics.filterBytes.set(keeper.bytes)
+        countPeers()
         let staleness = lease.stalenessNanos(now: now)
         metrics.stalenessMillis.set(staleness.map { Int($0 / 1_000_000) } ?? -1)
         metrics.ready.set(isReady ? 1 : 0)

@@ -12,7 +12,8 @@ extension NodeLoop {
         // Imports and the API stop at half of the overlay, public opt-outs only when it is full.
         let isShed =
             write.isOptOut ? view.isFull : view.isHalfFull || write.isImport && isFullOfImports
-        guard !isShed else { return answer(waiter, .busy) }
+        // Two nodes under one id mint the same dots for different writes: both must stop.
+        guard !isShed, !peers.isCloned else { return answer(waiter, .busy) }
         var remembered: Cluster.RememberedRequest?
         var covered = false
         if let stamp = write.stamp {

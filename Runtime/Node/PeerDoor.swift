@@ -53,6 +53,16 @@ extension NodeLoop {
         return known.sorted { $0.name < $1.name }
     }
 
+    /// Once a tick.
+    func countPeers() {
+        let known = knownPeers
+        metrics.peersLinked.set(known.count { $0.isLinked })
+        metrics.peersMissing.set(known.count { !$0.isLinked })
+        metrics.peersDropped.set(peers.dropped)
+        metrics.peersMalformed.set(peers.malformed)
+        metrics.cloned.set(peers.isCloned ? 1 : 0)
+    }
+
     /// What this node is to the cluster (DESIGN 6).
     var role: String {
         let own = Origin(node: identity.nodeID, epoch: identity.epoch)

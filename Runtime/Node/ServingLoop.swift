@@ -34,6 +34,13 @@ struct PendingWrite {
     let startedNanos: UInt64
 }
 
+/// An API key as it was presented, and what it opens under the present catalog.
+struct RecognisedKey {
+    let text: [UInt8]
+    let tenant: KnownTenant
+    let key: KnownKey
+}
+
 final class ServingLoop: Turn {
     let index: Int
     let config: Config
@@ -53,6 +60,7 @@ final class ServingLoop: Turn {
     var catalog: Catalog
     var scratch = CanonicalAddress()
     var prepared = PreparedChecks()
+    var recognised: [RecognisedKey] = []
     var imports: [Exchange: ImportSession] = [:]
     /// Rows that may still be read in this turn.
     var importRows = Limits.importRowsPerTurnCount
@@ -153,7 +161,9 @@ final class ServingLoop: Turn {
             for job in jobs.values { (job as? ExportJob)?.lookAgain() }
         case .checkpointing(let caller, let through):
             (jobs[caller.exchange] as? ExportJob)?.through = through
-        case .catalog(let newer): catalog = newer
+        case .catalog(let newer):
+            catalog = newer
+            recognised.removeAll()
         case .acknowledged(let caller, let durability, let dots):
             complete(caller) { answer, started in
                 acknowledged(answer, durability, dots, started)

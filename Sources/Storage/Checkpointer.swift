@@ -206,6 +206,7 @@ struct Checkpointer {
 
     /// Merges what is handed over until the store closes or the disk fails.
     mutating func run() {
+        yieldToOthers()
         var changes: [LoggedChange] = []
         while outlet.isOpen {
             do throws(StorageError) {
