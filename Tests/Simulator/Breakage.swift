@@ -124,8 +124,9 @@ extension World {
     /// What keeps this cluster from being whole; nil when nothing does.
     private func difference() -> String? {
         let first = shells[0]
-        // A mark may show a write that was on one replaced disk only, and that nobody holds any
-        // more. Held sets cannot tell; comparing marks by sketches can, and is not built yet.
+        // A mark or register may show a write that was on one replaced disk only, and that nobody
+        // holds any more. Held sets cannot tell; comparing marks by sketches can, and is not built
+        // yet.
         let lostWrites = outcome.faults[.wipe] != nil || outcome.faults[.restore] != nil
         for shell in shells {
             guard let core = shell.core else { return "\(shell.name) is down" }
@@ -137,7 +138,7 @@ extension World {
             guard lostWrites || shell.disk.truth.marks == first.disk.truth.marks else {
                 return "\(shell.name) and \(first.name) hold different marks"
             }
-            guard shell.disk.truth.registers == first.disk.truth.registers else {
+            guard lostWrites || shell.disk.truth.registers == first.disk.truth.registers else {
                 return "\(shell.name) and \(first.name) hold different registers"
             }
             let isVouched = core.freshness.lease.permitsAllow(

@@ -234,12 +234,10 @@ final class World {
         case .acknowledge(let ticket, let durability, let dots):
             trace.add(ticket.raw)
             if durability == .local { reach(.answeredLocal) }
-            ledger.acknowledged(
-                ticket,
-                durability,
-                dots,
-                stamp: shell.stampsByTicket.removeValue(forKey: ticket)
-            )
+            // Two others may decide before the own log does; a crash then forgets the request.
+            let stamp = shell.stampsByTicket.removeValue(forKey: ticket)
+            let isRemembered = shell.disk.truth.held.contains(dots)
+            ledger.acknowledged(ticket, durability, dots, stamp: isRemembered ? stamp : nil)
             shell.openTickets.removeAll { $0 == ticket }
             post(.acknowledge(ticket, durability, dots), shell)
         case .refuse(let ticket, let refusal):
