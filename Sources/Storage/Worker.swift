@@ -48,7 +48,7 @@ struct Worker: ~Copyable, Sendable {
 /// acknowledgments come before the checkpoint, and what waits for it is bounded.
 func yieldToOthers() {
     // A thread's own nice value on Linux, against POSIX (setpriority(2)); without it only slower.
-    _ = setpriority(PRIO_PROCESS, 0, 10)
+    _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
 }
 
 /// Wakes one sleeping thread; signals that nobody awaits add up to one.
