@@ -105,15 +105,17 @@ final class PeerLink {
         var bytes: [UInt8] = []
         swap(&bytes, &input)
         var at = 0
+        var cost = 0
         do {
-            while fate == nil, phase != .leaving, at < Limits.peerBytesPerTurn {
+            while fate == nil, phase != .leaving, cost < Limits.peerBytesPerTurn {
                 guard let used = try step(bytes.span, at) else { break }
                 at += used
+                cost += max(used, Limits.peerFrameCostBytes)
             }
         } catch {
             fail(error)
         }
-        let isCut = at >= Limits.peerBytesPerTurn && at < bytes.count
+        let isCut = cost >= Limits.peerBytesPerTurn && at < bytes.count
         if fate != nil || phase == .leaving || at == bytes.count {
             bytes.removeAll(keepingCapacity: bytes.capacity <= Limits.spareBufferBytes)
         } else {

@@ -147,6 +147,28 @@ import Testing
         rig.close()
     }
 
+    @Test("a turn opens a bounded number of small frames, and the rest in the next ones")
+    func turns() throws {
+        let rig = try PeerRig()
+        let (a, b) = (try rig.node(1), try rig.node(2))
+        try rig.dial(a, b)
+        rig.until { a.link != nil && b.link != nil }
+        b.isAsleep = true
+        for number in 0..<1_000 { _ = a.send([UInt8(truncatingIfNeeded: number)]) }
+        rig.pass(turns: 20)
+        b.isAsleep = false
+        var steps: [Int] = []
+        rig.until {
+            steps.append(b.frames.count)
+            return b.frames.count == 1_000
+        }
+        let most = zip(steps, steps.dropFirst()).map { $1 - $0 }.max() ?? 0
+        #expect(most > 200 && most <= 256)
+        let isSame = b.frames == (0..<1_000).map { [UInt8(truncatingIfNeeded: $0)] }
+        #expect(isSame)
+        rig.close()
+    }
+
     @Test("room that comes back with the write itself is told as well")
     func roomAtOnce() throws {
         let rig = try PeerRig()
