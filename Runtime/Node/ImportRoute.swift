@@ -18,6 +18,19 @@ import Storage
 import Suppression
 import Wire
 
+/// What makes a row say nothing new: tenant and scope are the import's own.
+struct ImportKey: Hashable {
+    let recipient: Recipient
+    let reason: Reason
+}
+
+/// People of the part that is being filled, who share a reason.
+private struct ImportPart {
+    let reason: Reason
+    var recipients: [Recipient] = []
+    var millis: [UInt64] = []
+}
+
 /// One import on its way.
 final class ImportSession {
     let exchange: Exchange
@@ -26,12 +39,14 @@ final class ImportSession {
     let reason: Reason
     var parser: ImportParser
     var batch = ImportBatch()
-    /// The part that is being filled, by reason.
-    var lists: [Reason: (recipients: [Recipient], millis: [UInt64])] = [:]
+    /// Digests of the batch; nil for what is no address.
+    var people: [Recipient?] = []
+    /// The part that is being filled, by reason: most lists have one.
+    private var parts: [ImportPart] = []
     /// People in it.
-    var staged = 0
+    private(set) var staged = 0
     /// Its keys: a second row for one of them says nothing more.
-    var keys: Set<MarkKey> = []
+    var keys: Set<ImportKey> = []
     /// Sent and not acknowledged, by part.
     var inFlight: [UInt32: [Draft]] = [:]
     /// Refused as busy: offered again.
@@ -64,6 +79,35 @@ final class ImportSession {
     }
 
     var hasRoom: Bool { inFlight.count < Limits.importPartsCount }
+
+    func stage(_ recipient: Recipient, _ reason: Reason, _ millis: UInt64) {
+        staged += 1
+        var at = 0
+        while at < parts.count, parts[at].reason != reason { at += 1 }
+        if at == parts.count { parts.append(ImportPart(reason: reason)) }
+        parts[at].recipients.append(recipient)
+        parts[at].millis.append(millis)
+    }
+
+    /// What was staged, a list a reason, and begins the next part.
+    func takePart() -> [Draft] {
+        let drafts = parts.map { part in
+            Draft.list(
+                SuppressionList(
+                    tenant: tenant,
+                    scope: scope,
+                    reason: part.reason,
+                    source: .imported,
+                    recipients: part.recipients,
+                    millis: part.millis.contains { $0 > 0 } ? part.millis : []
+                )
+            )
+        }
+        parts.removeAll(keepingCapacity: true)
+        staged = 0
+        keys.removeAll(keepingCapacity: true)
+        return drafts
+    }
 
     func reject(_ line: Int, _ why: String) {
         invalid += 1
@@ -157,42 +201,48 @@ extension ServingLoop {
             session.batch.removeAll()
             return stop(session, "The tenant was deleted.")
         }
-        let text = session.batch.text
-        for row in session.batch.rows { stage(row, text.span, tenant, session) }
+        digest(session, tenant)
+        for at in session.batch.rows.indices { stage(at, session) }
         session.batch.removeAll()
         if session.staged >= Limits.importPartCount { sendPart(session) }
     }
 
-    private func stage(
-        _ row: ImportRow,
-        _ text: Span<UInt8>,
-        _ tenant: KnownTenant,
-        _ session: ImportSession
-    ) {
+    /// First all digests, each asking for its line of the filter, then all look-ups.
+    private func digest(_ session: ImportSession, _ tenant: KnownTenant) {
+        let filter = view.memory().filter
+        session.people.removeAll(keepingCapacity: true)
+        let text = session.batch.text
+        for row in session.batch.rows {
+            let recipient = recipient(text.span.extracting(row.address), tenant)
+            if let recipient { filter.prefetch(recipient) }
+            session.people.append(recipient)
+        }
+    }
+
+    private func stage(_ at: Int, _ session: ImportSession) {
+        let row = session.batch.rows[at]
         var reason = session.reason
         if let word = row.reason, !word.isEmpty {
-            let name = String(decoding: word.map { text[$0] }, as: UTF8.self)
+            let name = String(decoding: session.batch.text[word], as: UTF8.self)
             guard let named = Reason(named: name) else {
                 return session.reject(row.line, "`reason` is none that this version knows")
             }
             reason = named
         }
-        guard let recipient = recipient(text.extracting(row.address), tenant) else {
+        guard let recipient = session.people[at] else {
             return session.reject(row.line, "`address` is no e-mail address")
         }
-        let key = MarkKey(
-            person: Person(tenant: tenant.id, recipient: recipient),
-            scope: session.scope,
-            reason: reason
-        )
-        guard session.keys.insert(key).inserted else {
+        guard session.keys.insert(ImportKey(recipient: recipient, reason: reason)).inserted else {
             session.already += 1
             return
         }
+        let key = MarkKey(
+            person: Person(tenant: session.tenant, recipient: recipient),
+            scope: session.scope,
+            reason: reason
+        )
         if isSuppressed(key) { session.already += 1 } else { session.accepted += 1 }
-        session.lists[reason, default: ([], [])].recipients.append(recipient)
-        session.lists[reason, default: ([], [])].millis.append(row.createdAtMillis ?? 0)
-        session.staged += 1
+        session.stage(recipient, reason, row.createdAtMillis ?? 0)
     }
 
     /// Whether this very key was suppressed before; the marks are read only for people that the
@@ -210,21 +260,7 @@ extension ServingLoop {
     private func sendPart(_ session: ImportSession) {
         guard session.staged > 0 else { return }
         session.lastPart += 1
-        session.inFlight[session.lastPart] = session.lists.map { reason, people in
-            .list(
-                SuppressionList(
-                    tenant: session.tenant,
-                    scope: session.scope,
-                    reason: reason,
-                    source: .imported,
-                    recipients: people.recipients,
-                    millis: people.millis.contains { $0 > 0 } ? people.millis : []
-                )
-            )
-        }
-        session.lists.removeAll(keepingCapacity: true)
-        session.staged = 0
-        session.keys.removeAll(keepingCapacity: true)
+        session.inFlight[session.lastPart] = session.takePart()
         offer(session.lastPart, session)
     }
 

@@ -183,6 +183,7 @@ struct Checkpointer {
     private let outlet: Outlet
     private let scanPageCount: Int
     private var isStalled = false
+    private var owesMemory = false
     private var fill: (Handover.Fill, MarkScan)?
 
     /// Prepares a checkpointer that goes on where `checkpoint` is.
@@ -213,7 +214,14 @@ struct Checkpointer {
                 switch handover.next(at: checkpoint.watermark, into: &changes) {
                 case .end: return
                 case .sleep(let millis):
-                    if try !fillPage() { handover.wait(millis: millis) }
+                    if try fillPage() { continue }
+                    if owesMemory {
+                        // What an import borrowed, here and in the loops, goes back to the system;
+                        // glibc would keep it for the next one.
+                        malloc_trim(0)
+                        owesMemory = false
+                    }
+                    handover.wait(millis: millis)
                 case .forgetRestored: try checkpoint.forgetRestored()
                 case .adopt(let key):
                     try checkpoint.adopt(key)
@@ -281,8 +289,7 @@ struct Checkpointer {
             handover.isPastDeadline
         }
         if isDone { try report(since: began) }
-        // What a run borrowed goes back to the system; glibc would keep it for the next one.
-        if changes.count > Limits.checkpointEagerCount { malloc_trim(0) }
+        if changes.count > Limits.checkpointEagerCount { owesMemory = true }
     }
 
     /// Reads some marks into the filter that is being filled; false when there is none to fill, or

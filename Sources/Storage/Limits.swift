@@ -24,9 +24,9 @@ extension Limits {
     /// at least 500 k): among 10 M marks a run of 2,048 writes a page a mark, this one half a page.
     static let runChangesCount = 524_288
     /// Marks or index entries of a run in one transaction. LMDB keeps the memory of all pages that
-    /// one transaction ever dirtied: if no two marks share a page, 8,192 leaves are 32 MB, and 64
+    /// one transaction ever dirtied: if no two marks share a page, 4,096 leaves are 16 MB, and 128
     /// commits a run cost less than its writing.
-    static let runSliceCount = 8_192
+    static let runSliceCount = 4_096
     /// Changes that make the checkpointer start without waiting out its linger.
     public static let checkpointEagerCount = 512
     /// Milliseconds for which the checkpointer lets changes gather: it shares the disk with the log
