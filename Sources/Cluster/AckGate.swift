@@ -46,12 +46,18 @@ public struct AckGate: Sendable {
         self.bugs = bugs
         self.voters = voters
         heldHere = held
+        heldBySlot = []
+        lifeBySlot = []
+        seat()
+    }
+
+    /// Every slot of the present generation begins with nothing, but for our own.
+    private mutating func seat() {
         heldBySlot = Array(repeating: HeldSet(), count: voters.slots.count)
         lifeBySlot = Array(repeating: nil, count: voters.slots.count)
-        if let slot = voters.slot(of: own) {
-            heldBySlot[slot] = held
-            lifeBySlot[slot] = own
-        }
+        guard let slot = voters.slot(of: own) else { return }
+        heldBySlot[slot] = heldHere
+        lifeBySlot[slot] = own
     }
 
     /// Writes without an answer yet.
@@ -66,12 +72,8 @@ public struct AckGate: Sendable {
     /// A later generation: slots are counted anew, from what their nodes say under it.
     mutating func adopt(_ next: VoterSet, into effects: inout [Effect]) {
         voters = next
-        heldBySlot = Array(repeating: HeldSet(), count: next.slots.count)
-        if let slot = next.slot(of: own) { heldBySlot[slot] = heldHere }
-        guard !isLatched else { return }
-        answer(&effects) { gate, one in
-            gate.isDurable(one.dots) ? .acknowledge(one.ticket, .quorum, one.dots) : nil
-        }
+        seat()
+        answerDurable(&effects)
     }
 
     /// A caller waits for these dots.

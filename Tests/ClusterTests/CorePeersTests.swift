@@ -127,6 +127,44 @@ private func words(_ effects: [Effect]) -> [Word] {
         }
     }
 
+    @Test("a node without voters founds them, counts slots that were not there, and acknowledges")
+    func founding() {
+        var core = Core(
+            Boot(
+                own: me,
+                voters: VoterSet(generation: 0, slots: []),
+                held: HeldSet(),
+                nextLocalSequence: 1
+            )
+        )
+        var effects: [Effect] = []
+        let peer = Peer(origin: others[1], name: "n3", zone: "z3", holds: .all)
+        core.step(.linked(peer), now: at(0), into: &effects)
+        let request = WriteRequest(ticket: Ticket(raw: 1), drafts: [optOut], policy: .strict)
+        core.step(.requested(request), now: at(0), into: &effects)
+        core.step(.committed(through: 1), now: at(0), into: &effects)
+        #expect(!words(effects).contains(.acknowledge), "nobody votes yet")
+        let slots = ([me] + others).map { origin in
+            VoterSlot(
+                name: "n\(origin.node.raw)",
+                node: origin.node,
+                lowestEpoch: origin.epoch,
+                zone: "z\(origin.node.raw)"
+            )
+        }
+        core.step(
+            .voters(VoterSet(generation: 1, slots: slots)),
+            now: at(0),
+            into: &effects
+        )
+        #expect(!words(effects).contains(.acknowledge), "one of three")
+        var held = HeldSet()
+        held.insert(SequenceInterval(first: 1, last: 1), of: me)
+        let message = Message.held(generation: 1, held)
+        core.step(.received(from: others[1].node, message), now: at(0), into: &effects)
+        #expect(words(effects).contains(.acknowledge))
+    }
+
     @Test("a later generation of the voters voids the lease and counts receipts anew")
     func generation() {
         var stage = Stage()
