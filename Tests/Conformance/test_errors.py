@@ -6,7 +6,7 @@ import urllib.parse
 import pytest
 
 from api import Api, problem
-from cluster import address, call, raw
+from cluster import address, call, quell, raw
 
 CALLS = {
     "check": ("POST", "/v1/check", {"stream": "marketing", "topic": "news",
@@ -131,3 +131,17 @@ def test_errors_do_not_echo_people(api):
     assert reader.encode() not in api.send("GET", "/v1/check?" + query).body
     body = {"address": reader, "stream": "nothing", "topic": "news"}
     assert reader.encode() not in api.send("POST", "/v1/suppressions", body).body
+
+
+def test_a_key_ends_when_it_is_removed(api, cluster):
+    """401 key: one that was used a moment ago is refused once it is removed."""
+    name = f"short-{address().split('@')[0]}"
+    added = quell("key", "add", name, "--scopes", "check", "--cluster", str(cluster.file), "--json")
+    worker = Api(api.node, json.loads(added.stdout)["key"])
+    reader = address()
+    assert {worker.decision(reader) for _ in range(20)} == {"allow"}
+    removed = quell("key", "rm", name, "--cluster", str(cluster.file))
+    assert removed.returncode == 0, removed
+    query = f"/v1/check?stream=marketing&topic=news&address={reader}"
+    for _ in range(20):
+        problem(worker.send("GET", query), 401)

@@ -237,3 +237,14 @@ def test_ids_survive_a_restart(fresh):
     assert api.decision(reader) == "deny"
     assert api.consent(reader, ids).status == 200
     assert api.decision(reader) == "allow"
+
+
+def test_evidence_without_the_address(api):
+    """The address itself is never stored: evidence is kept as it comes, so it may not hold it."""
+    reader = address()
+    api.suppress(reader)
+    ids = api.ids(reader)
+    told = api.consent(reader, ids, method=f"asked {reader.upper()} by phone")
+    assert "evidence" in problem(told, 400)["detail"]
+    assert api.decision(reader) == "deny"
+    assert api.consent(reader, ids, method="asked by phone, record 17").status == 200
