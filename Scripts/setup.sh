@@ -13,7 +13,7 @@ build=(libuv1-dev liblmdb-dev node-llhttp libssl-dev libidn2-dev libunistring-de
 toolchain=(git ca-certificates make binutils libc6-dev libstdc++-12-dev zlib1g-dev)
 # What the black-box tests drive and inspect with.
 tests=(curl redis-tools python3 python3-pytest python3-h11 python3-redis python3-lmdb python3-yaml
-    e2fsprogs prometheus)
+    python3-pip e2fsprogs prometheus)
 # What `make bench` measures beside Quell, and the clients that drive both.
 references=(redis-server nginx postgresql-15 wrk)
 
@@ -37,8 +37,24 @@ installed=" $(dpkg-query -W -f '${Package}=${db:Status-Status} ' "${wanted[@]}" 
 for package in "${wanted[@]}"; do
     [[ $installed == *" $package=installed "* ]] || missing+=("$package")
 done
+# What tests need from PyPI lies in a folder of its own, stamped with the pins that it came from.
+pins=$(dirname "$0")/../Tests/requirements.txt
+python=$(dirname "$0")/../.build/python
+add_python() {
+    rm -rf "$python"
+    mkdir -p "$python"
+    /usr/bin/python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+        --no-deps --require-hashes --target "$python" --requirement "$pins" </dev/null ||
+        fail "pip could not install $pins; see above"
+    cp "$pins" "$python/pins.txt"
+}
 if [[ ${#missing[@]} -eq 0 ]]; then
-    echo 'setup: nothing to do'
+    if cmp -s "$pins" "$python/pins.txt"; then
+        echo 'setup: nothing to do'
+    else
+        add_python
+        echo 'setup: done'
+    fi
     exit 0
 fi
 
@@ -92,4 +108,5 @@ fi
 if [[ ${#services[@]} -gt 0 ]] && command -v systemctl >/dev/null; then
     "${become[@]}" systemctl --quiet disable "${services[@]}" >/dev/null 2>&1 || true
 fi
+add_python
 echo 'setup: done'

@@ -1,13 +1,15 @@
 """DESIGN 10.3: RESP2 and RESP3, any Redis client. The clients here are redis-cli, redis-py and bare
 sockets; none of them knows Quell."""
 
+import json
+import os
 import socket
 import subprocess
 
 import pytest
 import redis
 
-from cluster import address
+from cluster import ROOT, address
 
 SET = "marketing:news"
 
@@ -163,3 +165,42 @@ def test_http_on_the_wrong_port(node):
     """A browser that is lured to this port must not speak for somebody: closed at once."""
     ask = dial(node)
     assert "+" not in ask("POST / HTTP/1.1")
+
+
+CURRENT = ROOT / ".build" / "python"
+WORKER = """
+import json, os, sys
+import redis
+port, key, protocol, person = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
+client = redis.Redis(port=port, username="demo", password=key, protocol=protocol)
+allow, place = f"allow:marketing:news:{person}", "marketing:news"
+said = [redis.VERSION >= (8,), client.ping(), client.get(allow) == b"1", client.exists(allow),
+        client.sismember(place, person), client.sadd(place, person), client.get(allow),
+        client.smismember(place, [person, "x" + person]), client.mget([allow])]
+pipe = client.pipeline(transaction=False)
+for _ in range(100):
+    pipe.sismember(place, person)
+said.append(sum(pipe.execute()))
+for refused in (lambda: client.srem(place, person), lambda: client.config_get("save")):
+    try:
+        refused()
+        said.append("answered")
+    except redis.ResponseError as error:
+        said.append(type(error).__name__)
+said.append(client.ping())
+print(json.dumps(said))
+"""
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_present_redis_py(cluster, node, protocol):
+    """10.3 (RESP2 and RESP3; any Redis client): redis-py as PyPI has it now, in both protocols."""
+    done = subprocess.run(
+        ["/usr/bin/python3", "-c", WORKER, node.resp.split(":")[1], cluster.api_key,
+         str(protocol), address()],
+        env={**os.environ, "PYTHONPATH": str(CURRENT)}, capture_output=True, text=True,
+        timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [
+        True, True, True, 1, 0, 1, None, [1, 0], [None], 100,
+        "NoPermissionError", "ResponseError", True]

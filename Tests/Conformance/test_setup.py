@@ -21,6 +21,14 @@ def test_setup_is_idempotent():
         assert done.stdout == "setup: nothing to do\n" and done.stderr == ""
 
 
+def test_setup_pins_what_comes_from_pypi():
+    """Whatever a test needs the set-up installs: what lies there is what is pinned, by hash."""
+    pins = (ROOT / "Tests" / "requirements.txt").read_text()
+    assert (ROOT / ".build" / "python" / "pins.txt").read_text() == pins
+    wanted = [line for line in pins.splitlines() if line and not line.startswith("#")]
+    assert wanted and all("==" in line and "--hash=sha256:" in line for line in wanted)
+
+
 def test_setup_without_root(tmp_path):
     """without root it prints the one apt line and stops."""
     for name, text in {
