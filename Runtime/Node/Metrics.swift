@@ -54,7 +54,7 @@ public final class LoopMetrics: Sendable {
     let refusedRequests = Gauge()
     let badTokens = Counter()
     let localAcknowledgments = Counter()
-    let refusals = InlineArray<8, Counter> { _ in Counter() }
+    let refusals = InlineArray<9, Counter> { _ in Counter() }
     let damaged = Counter()
 
     init() {}
@@ -192,7 +192,10 @@ extension MetricsPage {
 
 extension Refusal {
     /// All of them, for the metric's label.
-    static let all: [Refusal] = [.notDurable, .full, .busy, .failed, .otherBody, .unobserved]
+    static let all: [Refusal] = [
+        .notDurable, .full, .busy, .failed, .otherBody, .unobserved, .superseded, .notChosen,
+        .unready,
+    ]
 
     /// The label.
     var word: String {
@@ -203,6 +206,9 @@ extension Refusal {
         case .failed: "failed"
         case .otherBody: "other_body"
         case .unobserved: "unobserved"
+        case .superseded: "superseded"
+        case .notChosen: "not_chosen"
+        case .unready: "unready"
         }
     }
 }

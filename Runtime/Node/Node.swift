@@ -70,15 +70,20 @@ struct NodeParts {
             registers: Dictionary(registers, uniquingKeysWith: { $0.wins(over: $1) ? $0 : $1 }),
             clusterKey: clusterKey
         )
-        boot = Boot(
+        let voters = try NodeParts.voters(config, catalog, firstRegisters)
+        var boot = Boot(
             own: Origin(node: identity.nodeID, epoch: identity.epoch),
-            voters: try NodeParts.voters(config, catalog, firstRegisters),
+            voters: voters,
             held: identity.heldSet,
             nextLocalSequence: identity.nextLocalSequence,
-            isRestored: identity.restored != nil || !identity.damage.isEmpty,
-            isDamaged: !identity.damage.isEmpty,
+            // A copy may be an old one. A lone voter has nobody to catch up with: whoever moves
+            // its directory answers for it.
+            isRestored: identity.restored != nil || identity.isCopied && voters.slots.count > 1,
+            isDamaged: identity.damage.isOfState,
             seed: UInt64.random(in: .min ... .max)
         )
+        boot.notes = identity.notes
+        self.boot = boot
         metrics.marks.set(identity.marksCount)
         metrics.writable.set(1)
     }

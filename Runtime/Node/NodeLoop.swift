@@ -309,9 +309,6 @@ final class NodeLoop: Turn {
         if let deadline = drainDeadlineNanos, now >= deadline { finish() }
     }
 
-    /// Whether the directory is what this node left behind; otherwise it is a learner.
-    var isTrusted: Bool { identity.restored == nil && identity.damage.isEmpty }
-
     /// Replay done, listeners bound, keys present, lease valid (DESIGN 10.2).
     var isReady: Bool {
         listening.count == doors.count && catalog.isUsable && ending == nil

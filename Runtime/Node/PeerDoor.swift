@@ -62,15 +62,6 @@ extension NodeLoop {
         metrics.peersMalformed.set(peers.malformed)
         metrics.cloned.set(peers.isCloned ? 1 : 0)
     }
-
-    /// What this node is to the cluster (DESIGN 6).
-    var role: String {
-        let own = Origin(node: identity.nodeID, epoch: identity.epoch)
-        let voters = core.votersInForce
-        if voters.slot(of: own) != nil { return isTrusted ? "voter" : "learner" }
-        // A name of a slot that another node id holds: wiped, and waiting to be bound again.
-        return voters.slots.contains { $0.name == config.name } ? "learner" : "edge"
-    }
 }
 
 /// All links of this node; the node loop's own.

@@ -62,7 +62,8 @@ extension Refusal {
         case .full: "NOTDURABLE this node's disk is full; ask another node"
         case .busy: "NOTDURABLE too many writes wait; send it again in a moment"
         case .failed: "NOTDURABLE this node's disk failed; ask another node"
-        case .otherBody, .unobserved: "ERR the request was refused"
+        case .otherBody, .unobserved, .superseded, .notChosen, .unready:
+            "ERR the request was refused"
         }
     }
 
@@ -78,14 +79,22 @@ extension Refusal {
             "This Idempotency-Key came before with another body. Use a fresh key."
         case .unobserved:
             "An id in `observed` names a write that this node does not hold. Ask for the ids again."
+        case .superseded:
+            "Another change of the voters came first. Look at `quell voters list`, then repeat."
+        case .notChosen:
+            "No majority of the voters answered in time. The change may still come into force; "
+                + "look at `quell voters list`."
+        case .unready:
+            "Too few other voters have caught up to stand in for that slot. Wait until "
+                + "`quell voters list` shows them seated."
         }
     }
 
     func write(into answer: inout HTTPAnswer) {
         switch self {
         case .otherBody: answer.problem(.unprocessable, detail: detail)
-        case .unobserved: answer.problem(.conflict, detail: detail)
-        case .notDurable, .full, .busy, .failed:
+        case .unobserved, .superseded, .unready: answer.problem(.conflict, detail: detail)
+        case .notDurable, .full, .busy, .failed, .notChosen:
             answer.unavailable(detail)
         }
     }

@@ -223,7 +223,7 @@ extension QuellClient {
         return try change(Request(.delete, "/v1/keys", query: query))
     }
 
-    private func change(_ request: Request) throws(ClientError) -> Changed {
+    func change(_ request: Request) throws(ClientError) -> Changed {
         Changed(json: try ask(request).text)
     }
 }

@@ -156,12 +156,17 @@ public struct AckGate: Sendable {
 
     /// A life of a node begins to speak: what the one before held, its disk may have lost since, by
     /// being put back from a copy. The link brings all that it holds now.
-    public mutating func begins(_ life: Origin) {
+    ///
+    /// - Returns: what the life before it had said; nil when there was none under this binding.
+    @discardableResult
+    public mutating func begins(_ life: Origin) -> HeldSet? {
         guard life != own, let slot = voters.slot(of: life), lifeBySlot[slot] != life else {
-            return
+            return nil
         }
+        let before = lifeBySlot[slot] == nil ? nil : heldBySlot[slot]
         lifeBySlot[slot] = life
         heldBySlot[slot] = HeldSet()
+        return before
     }
 
     private mutating func answerDurable(_ effects: inout [Effect]) {
@@ -204,7 +209,7 @@ public struct AckGate: Sendable {
         for slot in heldBySlot.indices where heldBySlot[slot].contains(dots) { mask.insert(slot) }
         if bugs.has(.acknowledgeBeforeCommit), let mine = voters.slot(of: own) { mask.insert(mine) }
         if bugs.has(.countOneVoterTwice), let mine = voters.slot(of: own), mask.contains(mine) {
-            return mask.count + 1 >= voters.majority
+            return mask.count + 1 >= VoterSet.majority(of: voters.outgoing)
         }
         return voters.isQuorum(mask)
     }

@@ -5,6 +5,8 @@
 //     CoreWrites   callers: mint, push to peers, hand to the log
 //     CoreLog      the own log: committed, refused, failed; time
 //     CorePeers    links and what comes over them
+//     CoreVoters   the voters: choosing and adopting a generation
+//     Seat, Lives  when the word of a voter counts, this node's and another's
 //
 // It mints dots and times, remembers idempotency keys, hands changes to the log, shows its own once
 // they are committed and a peer's opt-outs as soon as they come, and only then lets the gate
@@ -32,11 +34,14 @@ public struct Boot: Sendable {
     public let held: HeldSet
     /// 1 + max(last log key, watermark).
     public let nextLocalSequence: UInt64
-    /// The directory was restored or damaged: this life is a learner and confirms nothing (DESIGN
-    /// 6).
+    /// The directory was put back from a copy: until a generation binds this life it confirms
+    /// nothing (DESIGN 6).
     public let isRestored: Bool
-    /// The state may lack what the held set names: this life gives pages of its own writes only.
+    /// The state may lack what the held set names: this life confirms nothing, and gives pages of
+    /// its own writes only, until it is repaired.
     public let isDamaged: Bool
+    /// What this node remembers of itself.
+    public var notes: [OwnNote] = []
     /// Random bits, for nonces.
     public let seed: UInt64
     /// Bounds, those of production but in a simulation.
@@ -78,9 +83,11 @@ public struct Core: Sendable {
     }
 
     let own: Origin
-    private(set) var voters: VoterSet
-    let isRestored: Bool
-    let isDamaged: Bool
+    var voters: VoterSet
+    /// This directory may hold less than it once did; nothing that this life says is proof.
+    public internal(set) var isDoubted: Bool
+    /// The state may lack what the held set names.
+    public private(set) var isDamaged: Bool
     let bounds: Bounds
     let bugs: SeededBugs
     var gate: AckGate
@@ -91,6 +98,12 @@ public struct Core: Sendable {
     var exchange = Exchange()
     var pulling = Pulling()
     var nonces: NonceSource
+    var choosing: Choosing
+    var catchingUp = CatchingUp()
+    var lives = Lives()
+    /// The generation whose binding of this node has caught up; on the disk.
+    var seat: UInt64?
+    var isSeatPending = false
     var nextLocalSequence: UInt64
     /// Our log has committed or refused everything up to here.
     var settledThrough: UInt64
@@ -111,10 +124,12 @@ public struct Core: Sendable {
     public init(_ boot: Boot) {
         precondition(boot.nextLocalSequence > 0, "local sequences begin at 1")
         // |receipts| + |confirmations| > |V|: a majority of each share a slot.
-        precondition(2 * boot.voters.majority > boot.voters.slots.count)
+        for party in boot.voters.parties {
+            precondition(2 * VoterSet.majority(of: party) > party.count)
+        }
         own = boot.own
         voters = boot.voters
-        isRestored = boot.isRestored
+        isDoubted = boot.isRestored
         isDamaged = boot.isDamaged
         bounds = boot.bounds
         bugs = boot.bugs
@@ -127,6 +142,23 @@ public struct Core: Sendable {
         checkpointedThrough = boot.nextLocalSequence - 1
         visible = boot.held
         arrived = boot.held
+        let decree = boot.voters.generation + 1
+        choosing = Choosing(acceptor: Acceptor(generation: decree))
+        for note in boot.notes { recall(note, decree: decree) }
+    }
+
+    private mutating func recall(_ note: OwnNote, decree: UInt64) {
+        switch note.kind {
+        case .doubt: break
+        case .seat: seat = Core.seat(note.bytes)
+        case .ballot:
+            do throws(DecodeError) {
+                let acceptor = try Acceptor(decoding: note.bytes.span)
+                if acceptor.generation == decree { choosing.acceptor = acceptor }
+            } catch {
+                isDoubted = true  // a vote that nobody can read: this life votes no more
+            }
+        }
     }
 
     /// Shows what is acknowledged before our own log has it: any two of three voters may decide,
@@ -150,20 +182,6 @@ public struct Core: Sendable {
     /// The voters in force.
     public var votersInForce: VoterSet { voters }
 
-    /// A later generation of the voters: what was said under the one before counts no more.
-    private mutating func adopt(_ next: VoterSet, into effects: inout [Effect]) {
-        guard next.generation > voters.generation, !hasFailed else { return }
-        voters = next
-        gate.adopt(next, into: &effects)
-        freshness.adopt(next)
-        asking.reset()
-        effects.append(.vouch(.void))
-        // Their receipts name the generation that they have persisted.
-        for node in spread.holders {
-            effects.append(.send(to: node, heldMessage))
-        }
-    }
-
     /// Writes without an answer yet.
     public var waitingCount: Int { gate.waitingCount }
 
@@ -186,7 +204,10 @@ public struct Core: Sendable {
         case .checkpointed(let through): checkpointed(through: through, now: now, into: &effects)
         case .failed: failed(into: &effects)
         case .ticked: ticked(now: now, into: &effects)
-        case .voters(let set): adopt(set, into: &effects)
+        case .voters(let set): adopt(set, now: now, into: &effects)
+        case .proposed(let ticket, let set):
+            propose(set, ticket: ticket, now: now, into: &effects)
+        case .repaired: isDamaged = false
         case .linked(let peer): linked(peer, into: &effects)
         case .unlinked(let node):
             spread.unlinked(node)

@@ -18,7 +18,13 @@ extension Core {
         let count = pending.prefix { $0.sequence <= through }.count
         if count > 0 {
             for one in pending[..<count] where !one.isShown {
-                if case .holds = one.change.body { continue }
+                switch one.change.body {
+                case .holds: continue
+                case .own(let note):
+                    noted(note)
+                    continue
+                case .suppress, .consent, .register, .list, .merged, .opaque: break
+                }
                 effects.append(.show(sequence: one.sequence, one.change))
             }
             let ranges = ranges(of: pending[..<count])
@@ -33,7 +39,9 @@ extension Core {
             }
             receipt(ranges, into: &effects)
             gate.stored(ranges, by: own, generation: voters.generation, into: &effects)
+            takeSeat(into: &effects)
         }
+        sayVotes(through: through, now: now, into: &effects)
         goOnPulling(now: now, into: &effects)
     }
 
@@ -42,7 +50,7 @@ extension Core {
         var ranges: [DotRange] = []
         for one in records {
             switch one.change.body {
-            case .merged: continue
+            case .merged, .own: continue
             case .holds(let set):
                 for entry in set.entries {
                     for interval in entry.intervals {
@@ -82,6 +90,7 @@ extension Core {
             guard first <= one.sequence, one.sequence <= last else { return false }
             if !one.change.isNote { lost.append(one.change.dot) }
             if one.isShown { wasShown = true }
+            if case .own(let note) = one.change.body, note.kind == .seat { isSeatPending = false }
             if let stamp = one.change.request, one.change.dot.origin == own {
                 remembered[stamp.id] = nil
             }
@@ -89,6 +98,7 @@ extension Core {
         }
         guard !hasFailed else { return }
         settledThrough = max(settledThrough, last)
+        choosing.owed.removeAll { first <= $0.sequence && $0.sequence <= last }
         visible = gate.held
         arrived = gate.held
         for one in pending where !one.change.isNote {
@@ -134,7 +144,7 @@ extension Core {
         asking.advance(visible: visible, bugs: bugs, into: &freshness)
         // Our own slot: everything that we had committed is shown already, because committed()
         // shows before it returns. So this moment is a confirmation by ourselves.
-        if !isRestored {
+        if isSeated {
             freshness.confirmed(
                 by: own,
                 generation: voters.generation,
@@ -142,6 +152,7 @@ extension Core {
             )
         }
         effects.append(.vouch(freshness.lease))
+        driveVoters(now: now, into: &effects)
         gate.tick(now: now, isAlone: spread.isAlone(now: now.bootNanos), into: &effects)
         for node in exchange.due(among: spread.holders, now: now.bootNanos) {
             effects.append(.send(to: node, .heldHash(gate.held.fingerprint())))

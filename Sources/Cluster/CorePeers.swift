@@ -19,9 +19,14 @@ extension Core {
             effects.append(.vouch(freshness.lease))
         }
         asking.linked(peer.origin)
-        gate.begins(peer.origin)
+        let before = gate.begins(peer.origin)
         spread.linked(peer)
         pulling.unlinked(node)
+        if let slot = voters.slot(of: node), voters.slots[slot].lowestEpoch != peer.origin.epoch,
+            !lives.linked(peer.origin, before: before, held: gate.held)
+        {
+            doubt(peer.origin, into: &effects)
+        }
         guard peer.holds == .all else { return }
         // Every receipt that the last link may have lost, and what the peer may pull.
         effects.append(.send(to: node, heldMessage))
@@ -59,13 +64,14 @@ extension Core {
             pullWhatIsMissing(set, from: node, now: now, into: &effects)
         case .ask(let nonce, let known): confirm(nonce, known, to: node, into: &effects)
         case .confirm(let answer):
-            guard voters.slot(of: peer.origin) != nil else { return }
-            holds(answer.delta, peer, generation: answer.generation, into: &effects)
-            asking.confirmed(answer, by: peer.origin, visible: visible)
-            asking.advance(visible: visible, bugs: bugs, into: &freshness)
+            confirmed(answer, by: peer, into: &effects)
         case .pull(let number, let wanted, let after):
             give(wanted, after: after, number: number, to: node, into: &effects)
         case .page(let page): take(page, from: node, now: now, into: &effects)
+        case .prepare, .promised, .accept, .accepted, .declined:
+            vote(message, from: node, now: now, into: &effects)
+        case .doubted(let life):
+            if life == own { becomeDoubted(into: &effects) }
         }
     }
 
@@ -126,7 +132,9 @@ extension Core {
         to node: NodeID,
         into effects: inout [Effect]
     ) {
-        guard voters.slot(of: own) != nil, !isRestored else { return }
+        guard isSeated, let asker = spread.peer(node)?.origin, !lives.isDoubted(asker) else {
+            return
+        }
         let isCut = bugs.has(.contiguousOnly)
         let all = isCut ? gate.held.contiguous : gate.held
         guard let told = history.answer(known: isCut ? 0 : known, all: all) else { return }
@@ -135,9 +143,29 @@ extension Core {
             generation: voters.generation,
             since: told.since,
             counter: told.counter,
+            isComplete: isComplete,
             delta: told.delta
         )
         effects.append(.send(to: node, .confirm(answer)))
+    }
+
+    private mutating func confirmed(
+        _ answer: Confirmation,
+        by peer: Peer,
+        into effects: inout [Effect]
+    ) {
+        guard let slot = voters.slot(of: peer.origin), !lives.isDoubted(peer.origin) else { return }
+        if answer.since == 0, !lives.told(answer.delta, by: peer.origin) {
+            return doubt(peer.origin, into: &effects)
+        }
+        holds(answer.delta, peer, generation: answer.generation, into: &effects)
+        // What is said under another generation proves nothing here, and the next answer must name
+        // all of it again.
+        guard answer.generation == voters.generation else { return }
+        if answer.since == 0 { catchingUp.told(answer.delta, by: slot, held: gate.held) }
+        if answer.isComplete { choosing.complete.insert(slot) }
+        asking.confirmed(answer, by: peer.origin, visible: visible)
+        asking.advance(visible: visible, bugs: bugs, into: &freshness)
     }
 
     // MARK: pulls

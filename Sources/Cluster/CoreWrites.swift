@@ -50,7 +50,7 @@ extension Core {
         return !dots.isEmpty && dots.allSatisfy(gate.held.contains)
     }
 
-    private mutating func mint(
+    mutating func mint(
         _ request: WriteRequest,
         now: Instant,
         into effects: inout [Effect]
@@ -89,6 +89,11 @@ extension Core {
         pending.append(Pending(sequence: nextLocalSequence, change: change, isShown: isShown))
         effects.append(.persist(sequence: nextLocalSequence, change))
         nextLocalSequence += 1
+    }
+
+    /// Writes down what this node remembers of itself.
+    mutating func persist(_ note: OwnNote, into effects: inout [Effect]) {
+        persist(.note(.own(note)), isShown: false, into: &effects)
     }
 
     private func body(of draft: Draft, dot: Dot) -> Change.Body {

@@ -147,6 +147,10 @@ public enum Event: Equatable, Sendable {
     case ticked
     /// The `voters` register was set, and is shown.
     case voters(VoterSet)
+    /// A caller wants this to be the next generation of the voters.
+    case proposed(Ticket, VoterSet)
+    /// The state was compared with others and mended: it has what the held set names.
+    case repaired
     /// A link to this life of a node came up; both ends send what they must anew.
     case linked(Peer)
     /// The link to a node went down.
@@ -171,6 +175,12 @@ public enum Refusal: UInt8, Sendable {
     case otherBody
     /// A consent names a write that this node does not hold.
     case unobserved
+    /// Another generation of the voters was chosen first.
+    case superseded
+    /// No majority of the voters answered in time; what was proposed may still be chosen.
+    case notChosen
+    /// A slot cannot begin anew while too few others have caught up.
+    case unready
 }
 
 /// What the shell must do, in this order.

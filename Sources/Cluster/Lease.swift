@@ -84,13 +84,24 @@ public struct Freshness: Sendable {
         }
     }
 
-    /// The best lease that the confirmations allow: the oldest send time of the freshest majority.
+    /// The slots that have confirmed under the generation in force.
+    var confirmed: SlotMask {
+        var mask = SlotMask()
+        for slot in confirmedNanos.indices where confirmedNanos[slot] != nil { mask.insert(slot) }
+        return mask
+    }
+
+    /// The best lease that the confirmations allow: of each party the oldest send time of its
+    /// freshest majority, and of two parties the older.
     public var lease: Lease {
-        let times = confirmedNanos.compactMap { $0 }.sorted(by: >)
-        guard !voters.slots.isEmpty, times.count >= voters.majority else { return .void }
-        return Lease(
-            asOfNanos: times[bugs.has(.asOfNewest) ? 0 : voters.majority - 1],
-            generation: voters.generation
-        )
+        guard voters.isMajority(confirmed) else { return .void }
+        var asOf = UInt64.max
+        for party in voters.parties {
+            let times = confirmedNanos.indices.filter(party.contains)
+                .compactMap { confirmedNanos[$0] }.sorted(by: >)
+            let majority = VoterSet.majority(of: party)
+            asOf = min(asOf, times[bugs.has(.asOfNewest) ? 0 : majority - 1])
+        }
+        return Lease(asOfNanos: asOf, generation: voters.generation)
     }
 }

@@ -13,6 +13,21 @@ public enum Limits {
     public static let pendingChangesCount = 16_384
     /// Voter slots; DESIGN 2 allows 1, 3 or 5.
     public static let votersCount = 5
+    /// Slots of a joint generation: both parties, where they share none.
+    public static let jointSlotsCount = 2 * votersCount
+    /// Voters that a set may have (DESIGN 2).
+    public static let voterCounts = [1, 3, 5]
+    /// Nanoseconds that a proposal of voters may take: a few attempts, each a round trip with two
+    /// commits, and a person waits for it.
+    public static let proposalNanos: UInt64 = 6_000_000_000
+    /// Nanoseconds before an attempt is repeated under a higher ballot; up to twice as long by
+    /// chance, so that two proposers part.
+    public static let proposalRepeatNanos: UInt64 = 700_000_000
+    /// Nanoseconds by which each slot waits longer than the one before it, before it proposes by
+    /// itself what any of them could.
+    public static let proposalTurnNanos: UInt64 = 600_000_000
+    /// Votes that wait for the log: every node may try, and a commit takes a millisecond.
+    public static let owedVotesCount = 64
     /// Nanoseconds that an acknowledgment may take before the policy decides (DESIGN 5).
     public static let acknowledgeDeadlineNanos: UInt64 = 2_000_000_000
     /// Idempotency keys kept in memory until the checkpoint has them on disk; each costs 64 bytes.

@@ -5,6 +5,8 @@
 //     heldHash  ───►   held    ◄───      every 200 ms; a difference makes the other say all
 //     pull      ───►   page    ◄───      by whoever lacks something, one at a time
 //     ask       ───►   confirm ◄───      every 250 ms, to voters: the lease
+//     prepare   ───►   promised, accepted, declined ◄───      the next voters
+//     doubted   ───►                     to a life that held more once
 //
 // Any of them may be lost, repeated or late. What matters comes again: held sets and confirmations
 // say more than receipts did, and what was never pushed is pulled.
@@ -35,6 +37,8 @@ public struct Confirmation: Equatable, Sendable {
     public let since: UInt64
     /// The count to name in the next question; at least `since`.
     public let counter: UInt64
+    /// The voter has merged all that a joint generation asks of it; true where none does.
+    public let isComplete: Bool
     /// What was committed after `since`.
     public let delta: HeldSet
 
@@ -44,12 +48,14 @@ public struct Confirmation: Equatable, Sendable {
         generation: UInt64,
         since: UInt64,
         counter: UInt64,
+        isComplete: Bool = true,
         delta: HeldSet
     ) {
         self.nonce = nonce
         self.generation = generation
         self.since = since
         self.counter = counter
+        self.isComplete = isComplete
         self.delta = delta
     }
 }
@@ -72,4 +78,16 @@ public enum Message: Equatable, Sendable {
     case pull(number: UInt64, wanted: HeldSet, after: Dot?)
     /// Some of them.
     case page(Page)
+    /// Promise no lower ballot for this generation of the voters.
+    case prepare(generation: UInt64, Ballot)
+    /// Promised, and what the sender voted for last.
+    case promised(generation: UInt64, Ballot, AcceptedVoters?)
+    /// Vote for this set as the generation that it names.
+    case accept(Ballot, VoterSet)
+    /// Voted.
+    case accepted(generation: UInt64, Ballot)
+    /// Neither, and the highest ballot that the sender knows.
+    case declined(generation: UInt64, Ballot, highest: Ballot, Decline)
+    /// This life held more once: its disk was put back from a copy.
+    case doubted(Origin)
 }

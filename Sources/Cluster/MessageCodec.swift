@@ -46,6 +46,8 @@ extension Message {
         case .page(let page):
             out.append(8)
             page.encode(into: &out)
+        case .prepare, .promised, .accept, .accepted, .declined, .doubted:
+            encodeChoice(into: &out)
         }
     }
 
@@ -54,7 +56,8 @@ extension Message {
         guard bytes.count <= Limits.messageBytes else { throw .malformed }
         var cursor = ByteCursor()
         guard try cursor.u8(bytes) == Message.version else { throw .malformed }
-        switch try cursor.u8(bytes) {
+        let kind = try cursor.u8(bytes)
+        switch kind {
         case 1: self = .changes(try cursor.changes(bytes))
         case 2:
             let generation = try cursor.u64(bytes)
@@ -74,7 +77,7 @@ extension Message {
             guard !wanted.isEmpty else { throw .malformed }
             self = .pull(number: number, wanted: wanted, after: after)
         case 8: self = .page(try Page(bytes, at: &cursor))
-        default: throw .malformed
+        default: self = try Message.choice(kind, bytes, at: &cursor)
         }
         guard cursor.offset == bytes.count else { throw .malformed }
     }
@@ -119,6 +122,7 @@ extension Confirmation {
         out.append(bigEndian: generation)
         out.append(bigEndian: since)
         out.append(bigEndian: counter)
+        out.append(isComplete ? 1 : 0)
         delta.encode(into: &out)
     }
 
@@ -128,6 +132,7 @@ extension Confirmation {
         since = try cursor.u64(bytes)
         counter = try cursor.u64(bytes)
         guard since <= counter else { throw .malformed }
+        isComplete = try cursor.flag(bytes)
         delta = try cursor.heldSet(bytes)
     }
 }
@@ -187,7 +192,7 @@ extension [UInt8] {
 }
 
 extension ByteCursor {
-    fileprivate mutating func flag(_ bytes: Span<UInt8>) throws(DecodeError) -> Bool {
+    mutating func flag(_ bytes: Span<UInt8>) throws(DecodeError) -> Bool {
         switch try u8(bytes) {
         case 0: false
         case 1: true

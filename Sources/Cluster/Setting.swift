@@ -9,7 +9,7 @@
 //     token-key/T/K                        created u64 seconds | sealed master
 //     admin/PUBLICKEY                      hash 32 B of the bearer text
 //     cluster/secret                       sealed secret
-//     voters                               generation u64 | count u8 | name node epoch zone ...
+//     voters                               as in Voters.swift
 //
 // T, S, P, K are ids in hex. Secrets lie here only sealed (DESIGN 8). `final` on a register means
 // deleted or revoked, for ever; the value stays, because old links and old marks still point at it.
@@ -187,36 +187,8 @@ public enum Setting: Equatable, Sendable {
     }
 }
 
-extension VoterSet {
-    func encode(into out: inout [UInt8]) {
-        out.append(bigEndian: generation)
-        out.append(UInt8(slots.count))
-        for slot in slots {
-            out.append(field: Array(slot.name.utf8))
-            out.append(bigEndian: slot.node.raw)
-            out.append(bigEndian: slot.lowestEpoch.raw)
-            out.append(field: Array(slot.zone.utf8))
-        }
-    }
-
-    init(_ bytes: Span<UInt8>, at cursor: inout ByteCursor) throws(DecodeError) {
-        let generation = try cursor.u64(bytes)
-        let count = Int(try cursor.u8(bytes))
-        guard count <= Limits.votersCount else { throw .malformed }
-        var slots: [VoterSlot] = []
-        for _ in 0..<count {
-            let name = try cursor.name(bytes)
-            let node = NodeID(raw: try cursor.u64(bytes))
-            let epoch = Epoch(raw: try cursor.u64(bytes))
-            let zone = try cursor.name(bytes)
-            slots.append(VoterSlot(name: name, node: node, lowestEpoch: epoch, zone: zone))
-        }
-        self.init(generation: generation, slots: slots)
-    }
-}
-
 extension ByteCursor {
-    fileprivate mutating func name(_ bytes: Span<UInt8>) throws(DecodeError) -> String {
+    mutating func name(_ bytes: Span<UInt8>) throws(DecodeError) -> String {
         String(decoding: try field(bytes, limit: Limits.nameBytes), as: UTF8.self)
     }
 

@@ -157,6 +157,7 @@ struct Checkpoint {
             switch entry.change.body {
             case .merged: break  // held once the set that comes with the last page says so
             case .holds(let set): held.formUnion(set)
+            case .own(let note): try write(note, transaction)
             case .suppress, .consent, .register, .list, .opaque: held.insert(entry.change.dot)
             }
             if let register = entry.change.register {
@@ -346,12 +347,20 @@ struct Checkpoint {
         digest = scan.digest
     }
 
-    /// Takes the doubt of the start back: the cluster has admitted this node again.
-    func forgetRestored() throws(StorageError) {
-        let transaction = try WriteTransaction(environment)
-        try transaction.delete(MetaName.restored.key, in: tables.meta)
+    /// What the node remembers of itself, the newest of each kind. With its doubt goes what the
+    /// start found: the cluster has taken the node back in.
+    private func write(
+        _ note: OwnNote,
+        _ transaction: borrowing WriteTransaction
+    ) throws(StorageError) {
+        let name = MetaName(note.kind)
+        guard note.bytes.isEmpty else {
+            return try transaction.put(Record(key: name.key, value: note.bytes), in: tables.meta)
+        }
+        try transaction.delete(name.key, in: tables.meta)
+        guard note.kind == .doubt else { return }
         try transaction.delete(MetaName.lost.key, in: tables.meta)
-        try transaction.commit()
+        try transaction.delete(MetaName.copied.key, in: tables.meta)
     }
 }
 

@@ -19,7 +19,6 @@ final class Handover: Sendable {
         var committedThrough: UInt64
         var isBehind = false
         var isUrgent = false
-        var forgetsRestored = false
         var sketchKey: SketchKey?
         var fill: Fill?
         /// When to stop even unfinished, once the store closes.
@@ -39,8 +38,6 @@ final class Handover: Sendable {
         case sleep(millis: Int32)
         /// Merge what was taken, or read the log when behind.
         case merge(behind: Bool, urgent: Bool)
-        /// Take the doubt of the start back.
-        case forgetRestored
         /// Take the cluster's sketch key.
         case adopt(SketchKey)
         /// Begin to fill a filter.
@@ -92,12 +89,6 @@ final class Handover: Sendable {
         bell.ring()
     }
 
-    /// Asks to take the doubt of the start back.
-    func forgetRestored() {
-        work.withLock { $0.forgetsRestored = true }
-        bell.ring()
-    }
-
     /// Asks to keep the digest under this key.
     func adopt(_ key: SketchKey) {
         work.withLock { $0.sketchKey = key }
@@ -124,10 +115,6 @@ final class Handover: Sendable {
         return work.withLock { work in
             let now = monotonicNanoseconds()
             if let deadline = work.deadline, now >= deadline { return .end }
-            if work.forgetsRestored {
-                work.forgetsRestored = false
-                return .forgetRestored
-            }
             if let key = work.sketchKey.take() { return .adopt(key) }
             if let fill = work.fill.take() { return .fill(fill) }
             let hasWork = work.isBehind || !work.changes.isEmpty
@@ -222,7 +209,6 @@ struct Checkpointer {
                         owesMemory = false
                     }
                     handover.wait(millis: millis)
-                case .forgetRestored: try checkpoint.forgetRestored()
                 case .adopt(let key):
                     try checkpoint.adopt(key)
                     try report(since: monotonicNanoseconds())

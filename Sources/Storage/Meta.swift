@@ -1,6 +1,7 @@
 // The table `meta` of each environment: who this directory is and how far it got.
 //
-//     name (ASCII)  ->  number u64 | checksum        (`restored`: text | checksum)
+//     name (ASCII)  ->  number u64 | checksum        (`restored`, `born`: text | checksum;
+//                                          `own_*`: bytes | checksum)
 //
 // Both environments carry store id, node id and epoch, so that each can tell whether the other is
 // its own, and whether one of them was put back from a copy.
@@ -33,10 +34,27 @@ enum MetaName: String {
     case digestSum = "digest_sum"
     /// See `digestSum`.
     case digestCheck = "digest_check"
+    /// State only: what this node promised and accepted for the next generation of the voters.
+    case ballot = "own_ballot"
+    /// State only: the binding for which this node has caught up.
+    case seat = "own_seat"
+    /// State only: which files these are, as the file system numbers them.
+    case born
+    /// State only: 1 once the files were found to be copies.
+    case copied
     /// Log only: the highest number ever deleted.
     case trimmed
 
     var key: [UInt8] { Array(rawValue.utf8) }
+
+    /// Where a note of the node to itself lies.
+    init(_ kind: OwnNote.Kind) {
+        switch kind {
+        case .ballot: self = .ballot
+        case .seat: self = .seat
+        case .doubt: self = .restored
+        }
+    }
 }
 
 /// The layouts of this version; see Docs/formats.md.

@@ -10,8 +10,12 @@
 //     trimmed            above the watermark: the same, with a log trimmed empty
 //     epochs             one file comes from another life than the other
 //
-// A copy of the whole directory looks consistent; for that the random half of each epoch and the
-// memory of peers are there (DESIGN 5, Identity).
+//     born               the files are not those that were written: copies, perhaps old ones
+//
+// A copy of the whole directory looks consistent in itself, and nobody can tell a copy of today
+// from one of last week; so copies are told by the file system's own numbers (inode and birth),
+// which no copy has. What a snapshot of the whole disk brings back, the memory of peers finds
+// (DESIGN 5, Identity).
 //
 // Order of writing: at creation the log first, with epoch 0 until everything else is there, because
 // a log of epoch 0 has never seen a write. At each start the state first, remembering what epoch
@@ -31,6 +35,8 @@ struct Opening {
     let created: Bool
     /// The first reason to doubt the directory, written down already.
     let restored: String?
+    /// The files are copies of those that were written.
+    let isCopied: Bool
     let watermark: UInt64
 }
 
@@ -103,6 +109,7 @@ extension Opening {
         )
         try files.writeLog(life)
         try flush(directory: directory)
+        let isCopied = try files.writeBirth(directory)
         return Opening(
             state: files.state,
             log: files.log,
@@ -110,6 +117,7 @@ extension Opening {
             epoch: Epoch(raw: life.epoch),
             created: created,
             restored: doubt,
+            isCopied: isCopied,
             watermark: watermark
         )
     }
@@ -199,6 +207,32 @@ private struct Files {
         if let doubt { try transaction.set(.restored, to: doubt, in: meta) }
         try transaction.commit()
         return watermark
+    }
+
+    /// Compares the files with those that were written, and remembers these.
+    func writeBirth(_ directory: String) throws(StorageError) -> Bool {
+        let born =
+            try birth(directory + "/" + Opening.stateFile) + " "
+            + birth(directory + "/" + Opening.logFile)
+        let meta = state.tables.meta
+        let transaction = try WriteTransaction(state.environment)
+        var isCopied = try transaction.number(.copied, in: meta) == 1
+        if let before = try transaction.text(.born, in: meta), before != born {
+            isCopied = true
+            try transaction.set(.copied, to: 1, in: meta)
+        }
+        try transaction.set(.born, to: born, in: meta)
+        try transaction.commit()
+        return isCopied
+    }
+
+    private func birth(_ path: String) throws(StorageError) -> String {
+        var inode: UInt64 = 0
+        var nanoseconds: UInt64 = 0
+        guard unsafe quell_file_birth(path, &inode, &nanoseconds) == 0 else {
+            throw systemError("statx", path: path)
+        }
+        return String(inode, radix: 16) + "@" + String(nanoseconds, radix: 16)
     }
 
     private func put(

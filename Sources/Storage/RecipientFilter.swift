@@ -300,7 +300,7 @@ extension Change {
                 return !isPlain || !mark.covered.isEmpty
             } ?? false
         case .consent: true
-        case .list, .register, .holds, .opaque: false
+        case .list, .register, .holds, .own, .opaque: false
         }
     }
 }

@@ -46,6 +46,10 @@ public struct Damage: Equatable, Sendable {
     /// No damage.
     public init() {}
 
+    /// Whether marks or registers are missing that the held set names. What the log lost, and held
+    /// sets that cannot be read, are not named by it: they are pulled again.
+    public var isOfState: Bool { marks > 0 || registers > 0 || isUnequal }
+
     /// Whether nothing was found.
     public var isEmpty: Bool { self == Damage() }
 }
@@ -62,6 +66,10 @@ public struct Opened: Sendable {
     public let created: Bool
     /// Why the directory counts as restored; nil when it does not.
     public let restored: String?
+    /// The files are copies, perhaps old ones, of those that this node wrote.
+    public let isCopied: Bool
+    /// What this node remembers of itself, but for its doubt.
+    public let notes: [OwnNote]
     /// Every write committed here.
     public let heldSet: HeldSet
     /// Every readable register.
@@ -205,6 +213,10 @@ public final class Store: Sendable {
         if damagedOrigins > 0 {
             restored = restored ?? "the held sets of \(damagedOrigins) origins are damaged"
         }
+        // What the log said of a doubt before this start does not take this start's back.
+        if let restored { try opening.state.write(doubt: restored) }
+        let (notes, areWhole) = try opening.state.notes()
+        if !areWhole { restored = restored ?? "what this node promised as a voter is damaged" }
         let store = try Store(opening, checkpoint, options, sink)
         return Opened(
             store: store,
@@ -212,6 +224,8 @@ public final class Store: Sendable {
             epoch: opening.epoch,
             created: opening.created,
             restored: restored,
+            isCopied: opening.isCopied,
+            notes: notes,
             heldSet: checkpoint.held,
             registers: registers,
             watermark: checkpoint.watermark,
@@ -261,9 +275,6 @@ public final class Store: Sendable {
     public func fill(_ filter: RecipientFilter, through sequence: UInt64) {
         handover.fill(filter, through: sequence)
     }
-
-    /// Takes back the doubt of `Opened.restored`, once the cluster has admitted this node again.
-    public func forgetRestored() { handover.forgetRestored() }
 
     /// Commits what is queued, checkpoints to the log's end, trims it, ends both threads and, once
     /// no reader is left, gives the directory up.
@@ -320,6 +331,29 @@ extension StateFile {
         var scan = MarkScan(filter: filter, key: key)
         _ = try scan.page(snapshot, tables.marks)
         return (filter, scan)
+    }
+
+    /// What the node remembers of itself; false when some of it is damaged.
+    func notes() throws(StorageError) -> ([OwnNote], areWhole: Bool) {
+        var notes: [OwnNote] = []
+        var areWhole = true
+        var buffer = Unsealed()
+        let snapshot = try Snapshot(environment)
+        for kind in [OwnNote.Kind.ballot, .seat] {
+            switch try snapshot.read(MetaName(kind).key, in: tables.meta, into: &buffer) {
+            case .absent: break
+            case .intact: notes.append(OwnNote(kind, Array(buffer.value)))
+            case .damaged: areWhole = false
+            }
+        }
+        return (notes, areWhole)
+    }
+
+    /// Writes down why the directory counts as restored.
+    func write(doubt: String) throws(StorageError) {
+        let transaction = try WriteTransaction(environment)
+        try transaction.set(.restored, to: doubt, in: tables.meta)
+        try transaction.commit()
     }
 
     /// Every readable register.

@@ -15,7 +15,8 @@ public enum DotTarget: Equatable, Sendable {
 }
 
 extension DotTarget {
-    /// Where a change goes; nil for a held set, which goes nowhere but into `held`.
+    /// Where a change goes; nil for a held set, which goes nowhere but into `held`, and for
+    /// what a node remembers of itself.
     init?(of change: Change) {
         switch change.body {
         case .suppress(let key, _): self = .mark(key)
@@ -26,7 +27,7 @@ extension DotTarget {
             case .mark(let key, _): self = .mark(key)
             case .register(let register): self = .register(name: register.name)
             }
-        case .holds: return nil
+        case .holds, .own: return nil
         case .list, .opaque:
             var bytes: [UInt8] = []
             change.encode(into: &bytes)

@@ -7,10 +7,11 @@
 //     kind 4 merged     form u8 | mark key 33 B, mark; or register | count u16 | dots 24 B each
 //     kind 5 holds      a held set, as in HeldSet.swift
 //     kind 6 list       as in SuppressionList.swift
+//     kind 7 own        as in OwnNote.swift
 //     other             a newer version's: kept as bytes and forwarded
 //
-// Kinds 4 and 5 are a node's notes to itself about what a pull brought: they lie in its own log,
-// have no dot (all zeros) and never travel.
+// Kinds 4 and 5 are a node's notes to itself about what a pull brought, kind 7 one about itself:
+// they lie in its own log, have no dot (all zeros) and never travel.
 //
 // A change is what is made durable; a mark is what all changes of a key add up to. `mark(_:)` below
 // is the only place where the one becomes the other.
@@ -45,6 +46,8 @@ public struct Change: Equatable, Sendable {
         case merged(Merged)
         /// All of these writes are held; only in the log of the node that pulled them.
         case holds(HeldSet)
+        /// What this node remembers of itself; only in its own log.
+        case own(OwnNote)
         /// A kind of a newer version, as its bytes.
         case opaque(kind: UInt8, [UInt8])
     }
@@ -76,7 +79,7 @@ public struct Change: Equatable, Sendable {
     /// Whether this is a node's note to itself rather than a write.
     public var isNote: Bool {
         switch body {
-        case .merged, .holds: true
+        case .merged, .holds, .own: true
         case .suppress, .consent, .list, .register, .opaque: false
         }
     }
@@ -87,7 +90,7 @@ public struct Change: Equatable, Sendable {
         switch body {
         case .suppress, .list: true
         case .merged(let merged): merged.mark.map { $0.mark.covered.isEmpty } ?? false
-        case .consent, .register, .holds, .opaque: false
+        case .consent, .register, .holds, .own, .opaque: false
         }
     }
 
@@ -97,7 +100,7 @@ public struct Change: Equatable, Sendable {
         case .suppress, .consent: 1
         case .list(let list): list.count
         case .merged(let merged): merged.mark == nil ? 0 : 1
-        case .register, .holds, .opaque: 0
+        case .register, .holds, .own, .opaque: 0
         }
     }
 
@@ -107,7 +110,7 @@ public struct Change: Equatable, Sendable {
         case .suppress(let key, _), .consent(let key, _, _): return key
         case .list(let list): return list.key(n)
         case .merged(let merged): if let mark = merged.mark { return mark.key }
-        case .register, .holds, .opaque: break
+        case .register, .holds, .own, .opaque: break
         }
         preconditionFailure("this change is about no mark")
     }
@@ -121,7 +124,7 @@ public struct Change: Equatable, Sendable {
             let time = list.time(n, own: time)
             return Mark(SuppressingDot(dot: dot, time: time, source: list.source))
         case .merged(let merged): if let mark = merged.mark { return mark.mark }
-        case .register, .holds, .opaque: break
+        case .register, .holds, .own, .opaque: break
         }
         preconditionFailure("this change is about no mark")
     }
@@ -132,7 +135,7 @@ public struct Change: Equatable, Sendable {
         case .suppress(_, let suppression): suppression.source == .imported
         case .list(let list): list.source == .imported
         case .merged(let merged): merged.isOfImports
-        case .consent, .register, .holds, .opaque: false
+        case .consent, .register, .holds, .own, .opaque: false
         }
     }
 
@@ -141,7 +144,7 @@ public struct Change: Equatable, Sendable {
         switch body {
         case .register(let register): register
         case .merged(let merged): merged.register
-        case .suppress, .consent, .list, .holds, .opaque: nil
+        case .suppress, .consent, .list, .holds, .own, .opaque: nil
         }
     }
 
@@ -155,6 +158,7 @@ public struct Change: Equatable, Sendable {
         case .list(let list): 128 + list.count * 24
         case .merged(let merged): merged.approximateBytes
         case .holds(let set): 64 + set.entries.count * 20 + set.intervalCount * 16
+        case .own(let note): 64 + note.bytes.count
         case .opaque(_, let bytes): 128 + bytes.count
         }
     }
@@ -190,6 +194,7 @@ public struct Change: Equatable, Sendable {
         case .list(let list): list.encode(into: &out)
         case .merged(let merged): merged.encode(into: &out)
         case .holds(let set): set.encode(into: &out)
+        case .own(let note): note.encode(into: &out)
         case .opaque(_, let bytes): out.append(contentsOf: bytes)
         }
     }
@@ -202,6 +207,7 @@ public struct Change: Equatable, Sendable {
         case .list: 6
         case .merged: 4
         case .holds: 5
+        case .own: 7
         case .opaque(let kind, _): kind
         }
     }
@@ -255,6 +261,7 @@ public struct Change: Equatable, Sendable {
         case 6: return .list(try SuppressionList(bytes, at: &cursor))
         case 4: return .merged(try Merged(bytes, at: &cursor))
         case 5: return .holds(try HeldSet(bytes, at: &cursor))
+        case 7: return .own(try OwnNote(bytes, at: &cursor))
         default:
             return .opaque(kind: kind, try cursor.take(cursor.remaining(bytes), of: bytes))
         }

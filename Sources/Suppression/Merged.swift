@@ -99,7 +99,7 @@ extension Change {
     public var indexedDots: [Dot] {
         switch body {
         case .merged(let merged): merged.dots
-        case .holds: []
+        case .holds, .own: []
         case .suppress, .consent, .register, .list, .opaque: [dot]
         }
     }

@@ -14,8 +14,7 @@ import Node
         subcommands: [
             Init.self, Serve.self, Dev.self, Check.self, Suppress.self, Consent.self, Show.self,
             MakeLink.self, Import.self, Export.self, Status.self, Members.self, TenantVerb.self,
-            StreamVerb.self,
-            TopicVerb.self, KeyVerb.self,
+            StreamVerb.self, TopicVerb.self, KeyVerb.self, Voters.self,
         ]
     )
 

@@ -186,7 +186,7 @@ private let no: [Effect] = [.refuse(Ticket(raw: 1), .notDurable)]
                 )
             }
             let voters = VoterSet(generation: 1, slots: slots)
-            #expect(2 * voters.majority > size)
+            #expect(2 * VoterSet.majority(of: voters.outgoing) > size)
         }
     }
 }

@@ -70,7 +70,7 @@ extension World {
     private func replaceDisk(_ shell: Shell, wiped: Bool) {
         let isVoter = voters.slots.contains { $0.node == shell.disk.node }
         if isVoter, !shell.disk.isRestored {
-            let spare = voters.slots.count - voters.majority
+            let spare = voters.slots.count - VoterSet.majority(of: voters.outgoing)
             guard wipedVotersCount < spare else { return }
             wipedVotersCount += 1
         }

@@ -23,6 +23,8 @@ struct Tables {
     var registers: [[UInt8]: Register] = [:]
     var held = HeldSet()
     var requests: [Recipient: Cluster.RememberedRequest] = [:]
+    /// What the node remembers of itself.
+    var notes: [OwnNote.Kind: OwnNote] = [:]
 
     /// Merges one record, as Storage's checkpoint does.
     mutating func merge(_ change: Change) {
@@ -40,6 +42,7 @@ struct Tables {
         }
         switch change.body {
         case .merged: break
+        case .own(let note): notes[note.kind] = note
         case .holds(let set): held.formUnion(set)
         case .suppress, .consent, .register, .list, .opaque: held.insert(change.dot)
         }
@@ -72,7 +75,12 @@ struct Disk {
 
     /// A commit of the log.
     mutating func commit(_ records: [(sequence: UInt64, change: Change)]) {
-        for record in records { truth.merge(record.change) }
+        for record in records {
+            truth.merge(record.change)
+            if case .own(let note) = record.change.body, note.kind == .doubt {
+                isRestored = !note.bytes.isEmpty
+            }
+        }
         log.append(contentsOf: records)
     }
 

@@ -56,6 +56,9 @@ struct Ledger {
         }
     }
 
+    /// Whether a write is known.
+    func isMinted(_ dot: Dot) -> Bool { writes[dot] != nil }
+
     /// A caller asks to cover these dots.
     mutating func consents(_ key: MarkKey, _ covers: [Dot]) {
         for dot in covers {
@@ -127,7 +130,7 @@ struct Ledger {
                 where !(disk.truth.marks[list.key(n)]?.hasSeen(dot) ?? false) {
                     return fail("\(dot) is held without the marks of its list")
                 }
-            case .merged, .holds, .opaque, nil: fail("\(dot) is held, and nobody minted it")
+            case .merged, .holds, .own, .opaque, nil: fail("\(dot) is held, and nobody minted it")
             }
         }
     }

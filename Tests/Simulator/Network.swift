@@ -127,6 +127,7 @@ extension World {
                 reach(.pulledWithoutOrigin)
             }
         case .heldHash, .ask: break
+        case .prepare, .promised, .accept, .accepted, .declined, .doubted: break
         }
     }
 }

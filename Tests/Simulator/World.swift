@@ -131,13 +131,14 @@ final class World {
         )
         var boot = Boot(
             own: shell.origin,
-            voters: voters,
+            voters: votersOn(shell.disk),
             held: shell.disk.state.held,
             nextLocalSequence: shell.disk.nextLocalSequence,
             isRestored: shell.disk.isRestored,
             seed: dice.bits()
         )
         boot.bounds = swarm.bounds
+        boot.notes = Array(shell.disk.state.notes.values)
         boot.bugs = SeededBugs(swarm.bugs)
         shell.core = Core(boot)
         shell.life += 1
@@ -156,6 +157,13 @@ final class World {
                 .connect(shell.index, other.index)
             )
         }
+    }
+
+    private func votersOn(_ disk: Disk) -> VoterSet {
+        for register in disk.state.registers.values {
+            if let set = votersIn(register) { return set }
+        }
+        return voters
     }
 
     /// The process ends here and now.
@@ -194,15 +202,20 @@ final class World {
         let wasPulling = shell.core?.pulling.isIdle == false
         effects.removeAll(keepingCapacity: true)
         shell.core?.step(event, now: shell.instant(now), into: &effects)
-        if case .requested = event {
-            // Minted is minted, whichever of the effects a crash lets through.
-            for case .persist(_, let change) in effects { ledger.minted(change) }
+        // Minted is minted, whichever of the effects a crash lets through. Registers of the voters
+        // are minted when they are chosen, by whoever heard it.
+        for case .persist(_, let change) in effects where isMinted(change, by: event, shell) {
+            ledger.minted(change)
         }
         if let core = shell.core {
             observe(core, after: event, wasPulling)
             count(core, shell)
         }
+        var adopted: VoterSet?
         for effect in effects {
+            if case .show(_, let change) = effect, let set = votersIn(change.register) {
+                adopted = set
+            }
             if let left = shell.crashesAfter {
                 if left == 0 {
                     reach(.crashedInsideStep)
@@ -216,6 +229,21 @@ final class World {
             if !shell.isUp { return }
         }
         beginCommit(shell)
+        if let adopted { step(shell, .voters(adopted)) }
+    }
+
+    private func isMinted(_ change: Change, by event: Event, _ shell: Shell) -> Bool {
+        guard change.dot.origin == shell.origin else { return false }
+        if case .requested = event { return true }
+        return votersIn(change.register) != nil && !ledger.isMinted(change.dot)
+    }
+
+    private func votersIn(_ register: Register?) -> VoterSet? {
+        guard let register else { return nil }
+        do {
+            guard case .voters(let set) = try Setting(register) else { return nil }
+            return set
+        } catch { return nil }
     }
 
     private func execute(_ effect: Effect, _ shell: Shell) {

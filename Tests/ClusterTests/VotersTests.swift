@@ -1,0 +1,332 @@
+// Changing the voters, as stories of a few nodes: what is chosen, who must catch up, whose word
+// counts meanwhile (DESIGN 6).
+
+import Suppression
+import Testing
+
+@testable import Cluster
+
+private func optOut(_ n: UInt64) -> Draft {
+    let person = Person(tenant: TenantID(raw: 5), recipient: Recipient(high: 1, low: n))
+    let key = MarkKey(person: person, scope: .tenant, reason: .unsubscribe)
+    return .suppress(key, source: .oneClick, expiresSeconds: 0)
+}
+
+/// Three voters that hold leases.
+private func trio(_ count: Int = 3, voters: Int = 3) -> Assembly {
+    var cluster = Assembly(count, voters: voters)
+    cluster.run(millis: 1_000)
+    return cluster
+}
+
+extension Assembly {
+    /// An operator's command on one node.
+    mutating func change(_ n: Int, _ ticket: UInt64, _ change: VoterChange) throws {
+        let next = try members[n].core.votersInForce.changed(change, among: candidates)
+        step(n, .proposed(Ticket(raw: ticket), next))
+    }
+
+    func generations() -> Set<UInt64> {
+        Set(members.filter(\.isUp).map { $0.core.votersInForce.generation })
+    }
+
+    func holdsEverywhere(_ set: HeldSet) -> Bool {
+        members.allSatisfy { !$0.isUp || $0.core.held.isSuperset(of: set) }
+    }
+}
+
+@Suite("Changing the voters")
+struct VotersTests {
+    @Test("a wiped voter counts for nothing until a generation binds it and it has caught up")
+    func replace() throws {
+        var cluster = trio()
+        cluster.cuts = [[0, 2], [2, 0]]
+        cluster.write(0, 1, optOut(1))
+        cluster.run(millis: 300)
+        #expect(cluster.members[0].acknowledged.contains(Ticket(raw: 1)), "on n1 and n2")
+        let before = cluster.members[0].core.held
+        cluster.cuts = []
+        cluster.stop(1)
+        cluster.start(1, counter: 1, node: 99, log: [], notes: [:])
+        cluster.run(millis: 1_000)
+        #expect(!cluster.members[1].core.isSeated)
+        #expect(cluster.members[1].core.votersInForce.generation == 0, "no register lay in a log")
+        // The registers of the first generation are in no log here, so it is told of the next.
+        try cluster.change(0, 2, .replace(slot: "n2", by: "n2"))
+        cluster.run(millis: 3_000)
+        #expect(cluster.members[0].acknowledged.contains(Ticket(raw: 2)))
+        #expect(cluster.generations() == [2])
+        #expect(cluster.members[1].core.isSeated)
+        #expect(cluster.members[1].core.held.isSuperset(of: before))
+        for n in 0..<3 { #expect(cluster.mayAllow(n)) }
+    }
+
+    @Test("a learner gives no confirmation while one of the others is away")
+    func learnerNeedsBoth() throws {
+        var cluster = trio()
+        cluster.stop(1)
+        cluster.start(1, counter: 1, node: 99, log: [], notes: [:])
+        cluster.run(millis: 500)
+        cluster.cuts = [[2, 1], [1, 2]]
+        try cluster.change(0, 2, .replace(slot: "n2", by: "n2"))
+        cluster.run(millis: 3_000)
+        #expect(cluster.generations() == [2])
+        #expect(!cluster.members[1].core.isSeated, "n3 has not told it what it holds")
+        #expect(!cluster.members[0].core.hasConfirmed(slot: 1))
+        cluster.cuts = []
+        cluster.run(millis: 2_000)
+        #expect(cluster.members[1].core.isSeated)
+    }
+
+    @Test("a learner that ends before it has caught up begins again, and a seated one does not")
+    func learnerRestarts() throws {
+        var cluster = trio()
+        cluster.stop(1)
+        cluster.start(1, counter: 1, node: 99, log: [], notes: [:])
+        cluster.run(millis: 500)
+        cluster.cuts = [[2, 1], [1, 2]]
+        try cluster.change(0, 2, .replace(slot: "n2", by: "n2"))
+        cluster.run(millis: 2_000)
+        cluster.stop(1)
+        cluster.start(1, counter: 2)
+        cluster.run(millis: 1_000)
+        #expect(!cluster.members[1].core.isSeated)
+        cluster.cuts = []
+        cluster.run(millis: 2_000)
+        #expect(cluster.members[1].core.isSeated)
+        cluster.stop(1)
+        cluster.start(1, counter: 3)
+        #expect(cluster.members[1].core.isSeated, "its seat is on its disk")
+    }
+
+    @Test("two commands at once: one generation, and the other caller is told")
+    func conflict() throws {
+        var cluster = trio(5, voters: 3)
+        // Both are under way before either hears of the other.
+        cluster.drops = { _, _, _ in true }
+        try cluster.change(0, 1, .replace(slot: "n3", by: "n4"))
+        try cluster.change(1, 2, .replace(slot: "n3", by: "n5"))
+        cluster.drops = { _, _, _ in false }
+        cluster.run(millis: 6_000)
+        #expect(cluster.generations() == [2])
+        let sets = Set(cluster.members.map { $0.core.votersInForce.slots[2].name })
+        #expect(sets.count == 1, "everybody has the same")
+        let yes = cluster.members.flatMap(\.acknowledged)
+        let no = cluster.members.flatMap { $0.refused.map(\.ticket) }
+        #expect(Set(yes + no) == [Ticket(raw: 1), Ticket(raw: 2)])
+        #expect(yes.count == 1 && no.count == 1)
+    }
+
+    @Test("a change needs a majority, and says so when there is none")
+    func noMajority() throws {
+        var cluster = trio(4, voters: 3)
+        cluster.stop(1)
+        cluster.stop(2)
+        try cluster.change(0, 1, .replace(slot: "n3", by: "n4"))
+        cluster.run(millis: 8_000)
+        #expect(cluster.generations() == [1])
+        #expect(cluster.members[0].refused.map(\.why) == [.notChosen])
+    }
+
+    @Test("no second slot begins anew while the first has not caught up")
+    func unready() throws {
+        var cluster = trio(4, voters: 3)
+        cluster.stop(1)
+        cluster.start(1, counter: 1, node: 99, log: [], notes: [:])
+        cluster.cuts = [[2, 1], [1, 2]]
+        try cluster.change(0, 1, .replace(slot: "n2", by: "n2"))
+        cluster.run(millis: 2_000)
+        try cluster.change(0, 2, .replace(slot: "n3", by: "n4"))
+        cluster.run(millis: 1_000)
+        #expect(cluster.generations() == [2])
+        #expect(cluster.members[0].refused.map(\.why) == [.unready])
+    }
+
+    @Test("what was accepted and never written is finished by whoever accepted it")
+    func finished() throws {
+        var cluster = trio(4, voters: 3)
+        // n1 hears no vote and dies.
+        cluster.drops = { from, to, message in
+            if case .accepted = message { return to == 0 }
+            return false
+        }
+        try cluster.change(0, 1, .replace(slot: "n3", by: "n4"))
+        cluster.run(millis: 300)
+        cluster.stop(0)
+        cluster.drops = { _, _, _ in false }
+        cluster.run(millis: 6_000)
+        #expect(cluster.generations() == [2])
+        #expect(cluster.members[1].core.votersInForce.slots[2].name == "n4")
+    }
+
+    @Test("a vote is on the disk before it is said, and a restart keeps it")
+    func votesPersist() throws {
+        var cluster = trio(4, voters: 3)
+        cluster.drops = { _, _, message in
+            if case .accepted = message { return true }
+            return false
+        }
+        try cluster.change(0, 1, .replace(slot: "n3", by: "n4"))
+        cluster.run(millis: 300)
+        let note = try #require(cluster.members[1].notes[.ballot])
+        let acceptor = try Acceptor(decoding: note.bytes.span)
+        #expect(acceptor.accepted?.voters.generation == 2)
+        cluster.stop(1)
+        cluster.start(1, counter: 2)
+        #expect(cluster.members[1].core.choosing.acceptor == acceptor)
+    }
+
+    @Test("three become five, and five three, with a lease all the while after a moment")
+    func joint() throws {
+        var cluster = trio(5, voters: 3)
+        for n in 1...20 { cluster.write(Int(n % 3), UInt64(n), optOut(UInt64(n))) }
+        cluster.run(millis: 500)
+        try cluster.change(3, 100, .add(["n4", "n5"]))
+        cluster.run(millis: 6_000)
+        #expect(cluster.generations() == [3], "joint, then five")
+        #expect(!cluster.members[0].core.votersInForce.isJoint)
+        #expect(cluster.members[0].core.votersInForce.slots.count == 5)
+        for n in 0..<5 { #expect(cluster.members[n].core.isSeated && cluster.mayAllow(n)) }
+        try cluster.change(4, 101, .remove(["n1", "n2"]))
+        cluster.run(millis: 6_000)
+        #expect(cluster.generations() == [5])
+        let names = cluster.members[0].core.votersInForce.slots.map(\.name)
+        #expect(names == ["n3", "n4", "n5"])
+        for n in 0..<5 { #expect(cluster.mayAllow(n), "also nodes that are no voters any more") }
+    }
+
+    @Test("a joint generation goes on while an added member lacks what the others hold")
+    func jointWaits() throws {
+        var cluster = trio(5, voters: 3)
+        cluster.cuts = [[0, 4], [4, 0], [1, 4], [4, 1]]
+        try cluster.change(0, 100, .add(["n4", "n5"]))
+        cluster.run(millis: 5_000)
+        #expect(cluster.generations() == [2])
+        #expect(cluster.members[0].core.votersInForce.isJoint)
+        #expect(cluster.members[3].core.isSeated)
+        #expect(!cluster.members[4].core.isSeated, "only n3 and n4 told it what they hold")
+        cluster.cuts = []
+        cluster.run(millis: 5_000)
+        #expect(cluster.generations() == [3])
+    }
+
+    @Test("one may become three")
+    func oneToThree() throws {
+        var cluster = trio(3, voters: 1)
+        cluster.write(0, 1, optOut(1))
+        cluster.run(millis: 300)
+        try cluster.change(0, 2, .add(["n2", "n3"]))
+        cluster.run(millis: 5_000)
+        #expect(cluster.generations() == [3])
+        for n in 0..<3 { #expect(cluster.members[n].core.isSeated && cluster.mayAllow(n)) }
+    }
+
+    @Test("what cannot be is refused with the reason")
+    func refusals() throws {
+        let cluster = trio(4, voters: 3)
+        let voters = cluster.members[0].core.votersInForce
+        let all = cluster.candidates
+        #expect(throws: VoterChangeError.noSlot("x")) {
+            try voters.changed(.replace(slot: "x", by: "n4"), among: all)
+        }
+        #expect(throws: VoterChangeError.noNode("x")) {
+            try voters.changed(.replace(slot: "n1", by: "x"), among: all)
+        }
+        #expect(throws: VoterChangeError.bound("n2")) {
+            try voters.changed(.replace(slot: "n1", by: "n2"), among: all)
+        }
+        #expect(throws: VoterChangeError.size(4)) {
+            try voters.changed(.add(["n4"]), among: all)
+        }
+        #expect(throws: VoterChangeError.size(2)) {
+            try voters.changed(.remove(["n1"]), among: all)
+        }
+        #expect(throws: VoterChangeError.nothing) { try voters.changed(.add([]), among: all) }
+        #expect(throws: VoterChangeError.bound("n1")) {
+            try voters.changed(.add(["n1", "n4"]), among: all)
+        }
+    }
+}
+
+@Suite("Disks put back from a copy")
+struct RestoredTests {
+    @Test("a life that counts no higher than one before it is doubted, and bound again")
+    func epochWentBack() throws {
+        var cluster = trio()
+        let copy = (cluster.members[1].log, cluster.members[1].notes)
+        cluster.stop(1)
+        cluster.start(1, counter: 2)
+        cluster.cuts = [[0, 2], [2, 0]]
+        cluster.write(0, 1, optOut(1))
+        cluster.run(millis: 500)
+        #expect(cluster.members[0].acknowledged == [Ticket(raw: 1)])
+        cluster.stop(0)
+        cluster.stop(1)
+        cluster.start(1, counter: 2, random: 8, log: copy.0, notes: copy.1)
+        cluster.run(millis: 2_000)
+        #expect(cluster.members[1].core.isDoubted, "n3 told it")
+        #expect(!cluster.mayAllow(1) && !cluster.mayAllow(2), "the write is on n1 alone")
+        cluster.cuts = []
+        cluster.start(0, counter: 2)
+        cluster.run(millis: 6_000)
+        #expect(cluster.generations() == [2], "it was bound again by itself")
+        #expect(!cluster.members[1].core.isDoubted && cluster.members[1].core.isSeated)
+        #expect(cluster.members[1].core.held.isSuperset(of: cluster.members[0].core.held))
+        for n in 0..<3 { #expect(cluster.mayAllow(n)) }
+    }
+
+    @Test("a life that holds less than the one before it said is doubted")
+    func heldLess() throws {
+        var cluster = trio()
+        // n3 hears that the others hold the write, and never gets it.
+        cluster.drops = { _, to, message in
+            switch message {
+            case .changes, .page: to == 2
+            default: false
+            }
+        }
+        cluster.write(0, 1, optOut(1))
+        cluster.run(millis: 500)
+        let log = cluster.members[1].log.filter { $0.isNote }
+        cluster.stop(1)
+        cluster.stop(0)
+        cluster.start(1, counter: 2, log: log)
+        cluster.run(millis: 2_000)
+        #expect(cluster.members[1].core.isDoubted)
+        #expect(!cluster.mayAllow(1) && !cluster.mayAllow(2))
+    }
+
+    @Test("of a doubted life nothing counts as proof, and it votes on nothing")
+    func doubted() throws {
+        var cluster = trio()
+        cluster.stop(1)
+        cluster.start(1, counter: 2, restored: true)
+        cluster.stop(2)
+        cluster.run(millis: 3_000)
+        #expect(!cluster.mayAllow(0) && !cluster.mayAllow(1))
+        #expect(cluster.generations() == [1], "one vote of three binds nobody")
+        cluster.write(0, 1, optOut(1))
+        cluster.run(millis: 300)
+        #expect(cluster.members[0].acknowledged == [Ticket(raw: 1)], "its receipts count")
+        cluster.start(2, counter: 2)
+        cluster.run(millis: 5_000)
+        #expect(cluster.generations() == [2])
+        for n in 0..<3 { #expect(cluster.mayAllow(n)) }
+        #expect(cluster.members[1].notes[.doubt]?.bytes == [])
+    }
+
+    @Test("an honest restart is no copy")
+    func honest() throws {
+        var cluster = trio()
+        for n in 1...5 { cluster.write(1, UInt64(n), optOut(UInt64(n))) }
+        cluster.run(millis: 300)
+        for counter in 2...4 as ClosedRange<UInt32> {
+            cluster.stop(1)
+            cluster.start(1, counter: counter)
+            cluster.run(millis: 1_000)
+            #expect(!cluster.members[1].core.isDoubted)
+            for n in 0..<3 { #expect(cluster.mayAllow(n)) }
+        }
+        #expect(cluster.generations() == [1])
+    }
+}
