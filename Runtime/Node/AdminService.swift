@@ -110,6 +110,9 @@ extension NodeLoop: HTTPService {
         guard let text = call.bearer() else {
             throw Refused(.unauthorized, "Send `Authorization: Bearer ADMIN_KEY` (file admin.key).")
         }
+        if catalog.registers.isEmpty {
+            throw Refused(.unavailable, "This node has not joined its cluster yet; try again.")
+        }
         guard let key = AdminKey(text: text.span), catalog.isAdmin(hash: key.hash) else {
             throw Refused(.unauthorized, "This is not an admin key of this cluster.")
         }

@@ -171,6 +171,48 @@ import Testing
         _ = again.store.close(deadlineMillis: 0)
     }
 
+    @Test("files that are copies say so from then on, until the node's doubt is taken back")
+    func copied() throws {
+        let scratch = try Scratch()
+        try filled(scratch, checkpointed: true)
+        let path = scratch.file("state.mdb")
+        try FileManager.default.copyItem(atPath: path, toPath: path + ".copy")
+        try FileManager.default.removeItem(atPath: path)
+        try FileManager.default.moveItem(atPath: path + ".copy", toPath: path)
+        for _ in 1...2 {
+            let opened = try open(scratch)
+            #expect(opened.isCopied && opened.restored == nil)
+            _ = opened.store.close(deadlineMillis: 10_000)
+        }
+        let opened = try open(scratch)
+        let note = Change.note(.own(OwnNote(.doubt, [])))
+        let batch = LogBatch(firstSequence: opened.nextLocalSequence, changes: [note])
+        #expect(opened.store.append(batch))
+        #expect(opened.store.close(deadlineMillis: 10_000))
+        let again = try open(scratch)
+        #expect(!again.isCopied)
+        _ = again.store.close(deadlineMillis: 0)
+    }
+
+    @Test("what a node remembers of itself is there after a start, the newest of each kind")
+    func notes() throws {
+        let scratch = try Scratch()
+        try filled(scratch, checkpointed: true)
+        let opened = try open(scratch)
+        let changes = [
+            Change.note(.own(OwnNote(.ballot, [1]))), .note(.own(OwnNote(.seat, [2]))),
+            .note(.own(OwnNote(.ballot, [3]))),
+            .note(.own(OwnNote(.doubt, Array("a peer".utf8)))),
+        ]
+        let batch = LogBatch(firstSequence: opened.nextLocalSequence, changes: changes)
+        #expect(opened.store.append(batch))
+        #expect(opened.store.close(deadlineMillis: 10_000))
+        let again = try open(scratch)
+        #expect(again.notes == [OwnNote(.ballot, [3]), OwnNote(.seat, [2])])
+        #expect(again.restored == "a peer")
+        _ = again.store.close(deadlineMillis: 0)
+    }
+
     @Test("a log of another store is set aside, not replayed")
     func foreignLog() throws {
         let ours = try Scratch()
