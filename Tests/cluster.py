@@ -16,6 +16,8 @@ import time
 import uuid
 from pathlib import Path
 
+import dial
+
 ROOT = Path(__file__).resolve().parents[1]
 # Another binary, an installed one for example, can be put to the same tests.
 BINARY = Path(os.environ.get("QUELL_TEST_BINARY", ROOT / ".build" / "release" / "quell"))
@@ -117,6 +119,15 @@ def replaced(command, flag, value):
     return changed + [flag, str(value)]
 
 
+class Dialed(http.client.HTTPConnection):
+    """As the library's, but it also reaches hosts in network namespaces."""
+
+    def connect(self):
+        """Opens the socket."""
+        self.sock = dial.connect(self.host, self.port, self.timeout)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
 class Answer:
     """One HTTP answer, whole."""
 
@@ -154,7 +165,7 @@ def split(hostport):
 def call(hostport, method, path, body=None, headers=None, timeout=DEADLINE):
     """One request on a new connection."""
     host, port = split(hostport)
-    connection = http.client.HTTPConnection(host, port, timeout=timeout)
+    connection = Dialed(host, port, timeout=timeout)
     try:
         return exchange(connection, method, path, body, headers)
     finally:
@@ -172,7 +183,7 @@ def exchange(connection, method, path, body=None, headers=None):
 
 def raw(hostport, request, timeout=DEADLINE):
     """Sends bytes as they are and returns all that comes until the peer closes."""
-    with socket.create_connection(split(hostport), timeout=timeout) as link:
+    with dial.connect(*split(hostport), timeout) as link:
         link.sendall(request)
         received = b""
         while True:
@@ -217,8 +228,8 @@ class Node:
         """Runs the node's own command again, from `/` with an empty environment."""
         with open(self.log, "ab") as log:
             child = subprocess.Popen(
-                command or self.command, env=env or {}, cwd="/", stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True)
+                dial.prefix(split(self.http)[0]) + (command or self.command), env=env or {}, cwd="/",
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         self.pid = child.pid
         self.cluster.children[child.pid] = child
         if wait:
