@@ -144,11 +144,12 @@ class Checker:
                 counts[operation["node"]] += 1
         return counts
 
-    def count(self, op, outcome=None, durability=None):
+    def count(self, op, outcome=None, durability=None, node=None):
         """How many operations are like this."""
         return sum(
             operation["op"] == op and outcome in (None, operation["outcome"])
-            and durability in (None, operation["durability"]) for operation in self.operations)
+            and durability in (None, operation["durability"])
+            and node in (None, operation["node"]) for operation in self.operations)
 
 
 def succeeded(operation):

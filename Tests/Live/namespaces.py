@@ -117,6 +117,11 @@ class Namespaces:
         if both:
             self.lose(target, source, 100)
 
+    def mend(self, one, other):
+        """No faults between two nodes any more."""
+        self.lose(one, other, 0)
+        self.lose(other, one, 0)
+
     def heal(self):
         """No faults any more."""
         self.faults.clear()

@@ -192,13 +192,18 @@ class Proxies:
         if both:
             self.cut(target, source, both=False)
 
-    def heal(self):
-        """No faults any more."""
+    def mend(self, one, other):
+        """No faults between two nodes any more."""
         def whole(way):
             way.seconds, way.percent = 0.0, 0
             way.open.set()
-        for source, target in self.ways:
-            self.call(self.change(source, target, whole))
+        for pair in ((one, other), (other, one)):
+            self.call(self.change(*pair, whole))
+
+    def heal(self):
+        """No faults any more."""
+        for one, other in self.ways:
+            self.mend(one, other)
 
     def close(self):
         """Ends every connection and the thread."""
