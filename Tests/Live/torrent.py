@@ -9,7 +9,7 @@ A process of its own, one thread, epoll: the test beside it keeps its own time f
     seconds      how long to send        rate         a second, all together; null: a closed loop
     kind         http | resp             requests     file of requests, one base64 line each
     greeting     base64, sent first on each connection and answered once (AUTH), or ""
-    namespaces   {host: file}
+    namespaces   {host: file}           over         a file that is made when the last was sent
 
 Open loop: what is due is sent at once, spread over connections with room. When all windows are full
 the request is counted as `withheld` and never sent: in flight are at most connections x window.
@@ -184,6 +184,7 @@ class Torrent:
                 self.timeline.append([new - old for new, old in zip(counts, marked)])
                 last, marked = last + 1, counts
         ended = time.monotonic()
+        Path(self.plan["over"]).touch()
         while any(link.flying for link in self.order) and time.monotonic() < ended + PATIENCE:
             self.listen(0.05)
         return {
@@ -208,12 +209,14 @@ def start(directory, name, nodes, requests, **plan):
     plan = {
         "kind": "http", "rate": None, "greeting": "", "requests": str(file),
         "doors": [[host, int(port)] for host, _, port in doors], **plan,
-        "namespaces": dial.NAMESPACES}
+        "namespaces": dial.NAMESPACES, "over": str(directory / f"{name}.over")}
+    Path(plan["over"]).unlink(missing_ok=True)
     process = subprocess.Popen(
         [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": str(Path(dial.__file__).parent)})
     process.stdin.write(json.dumps(plan))
     process.stdin.close()
+    process.over = Path(plan["over"])
     process.patience = plan["seconds"] + PATIENCE + 60
     return process
 
