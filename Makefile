@@ -18,7 +18,7 @@ help:
 	@echo 'make build   build .build/release/quell'
 	@echo 'make run     build, then serve a local node in the foreground'
 	@echo 'make test    set up, build and run every test'
-	@echo 'make live    kill -9, disk faults and power cuts against real processes, full length'
+	@echo 'make live    kill -9, cut links, disk faults, bursts against real processes, full length'
 	@echo 'make fuzz    libFuzzer on every parser, SECONDS=60 each; TARGET=csv for one'
 	@echo 'make sim     simulated clusters, every fault, one seed after the other; SECONDS=600'
 	@echo 'make bench   speed and size beside Redis, nginx and PostgreSQL; MARKS=10000000 for all'

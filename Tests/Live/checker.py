@@ -28,8 +28,11 @@ class Violation(collections.namedtuple("Violation", "kind text")):
 
 
 def may_name(consent, optout):
-    """Whether a consent can have named an opt-out."""
-    if consent["outcome"] not in ("200", "broken"):
+    """Whether a consent can have named an opt-out.
+
+    One that was refused with 4xx is nowhere; one answered 503 stays and keeps spreading (DESIGN 5).
+    """
+    if consent["outcome"].startswith("4"):
         return False
     if optout.get("id") and consent.get("names") is not None:
         return optout["id"] in consent["names"]
@@ -153,7 +156,10 @@ class Checker:
 
 
 def succeeded(operation):
-    """Whether the client was served: an opt-out or consent taken, a check answered."""
+    """Whether the client was served: an opt-out taken, a check answered, a consent taken or told
+    what it would have to name (409)."""
     if operation["op"] == "check":
         return operation["outcome"] in ANSWERED
+    if operation["op"] == "consent" and operation["outcome"] == "409":
+        return True
     return operation["outcome"] == "200"

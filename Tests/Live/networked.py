@@ -4,18 +4,18 @@
 again, inside their namespaces or with `--join` leading through the proxies. Ids, keys, data stay.
 """
 
-import json
 import os
-
-from cluster import BINARY, Cluster, eventually, quell, replaced, split
-import dial
-from namespaces import Namespaces, Unavailable
-from proxies import Proxies
 import subprocess
+
+import dial
+from cluster import BINARY, Cluster, eventually, quell, replaced, split
+from namespaces import Namespaces, Unavailable
 
 
 def namespaces(count):
     """Namespaces, or None and the reason why not."""
+    if os.environ.get("QUELL_NETWORK") == "proxies":
+        return None, "QUELL_NETWORK asks for proxies"
     try:
         return Namespaces(count), ""
     except Unavailable as error:

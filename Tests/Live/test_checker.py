@@ -102,12 +102,13 @@ def test_undone_by_id():
 
 
 def test_refused_consent():
-    """A refused consent lifts nothing; one whose answer was lost may have."""
+    """A refused consent lifts nothing; one whose answer was lost, or 503, may have."""
     optout = line("optout", 1, "200")
     refused = line("consent", 4, "409", observed=3 * SECOND)
-    broken = line("consent", 4, "broken", observed=3 * SECOND)
     assert kinds([optout, refused, *finals("deny", "allow")]) == ["undone"]
-    assert not kinds([optout, broken, *finals("allow", "allow")])
+    for outcome in ("broken", "503"):
+        perhaps = line("consent", 4, outcome, observed=3 * SECOND)
+        assert not kinds([optout, perhaps, *finals("allow", "allow")])
 
 
 @pytest.mark.parametrize("broken", [{"answers": 2}, {"answers": 0}, {"return": 0}])
@@ -134,8 +135,9 @@ def test_failures():
     operations = [
         down, line("optout", 1, "503"), line("check", 2, "404"), line("check", 3, "unknown"),
         line("optout", 9.995, "broken", node="n2"), line("optout", 15, "broken", node="n2"),
-        line("optout", 21, "broken", node="n2"), line("optout", 15, "broken", node="n1")]
-    assert Checker(operations, 5, NODES).failures() == {"n1": 3, "n2": 1}
+        line("optout", 21, "broken", node="n2"), line("optout", 15, "broken", node="n1"),
+        line("consent", 5, "409"), line("consent", 5, "403")]
+    assert Checker(operations, 5, NODES).failures() == {"n1": 4, "n2": 1}
 
 
 def test_file(tmp_path):
