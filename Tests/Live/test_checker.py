@@ -70,7 +70,7 @@ def test_unfinished():
 def test_allowed():
     """Allow for a check invoked later than durable + S; up to then it may be."""
     optout = line("optout", 1, "200")
-    early, late = line("check", 6.0, "allow"), line("check", 6.02, "allow", node="n2")
+    early, late = line("check", 6.005, "allow"), line("check", 6.02, "allow", node="n2")
     assert not kinds([optout, early, *finals("deny", "deny")])
     assert kinds([optout, late, *finals("deny", "deny")]) == ["allowed"]
     assert not kinds([optout, line("check", 9, "allow", key=2), *finals("deny", "deny")])

@@ -83,14 +83,16 @@ def told_by_the_third(cluster, reader):
     eventually(lambda: decision(cluster.nodes[2], reader) == "deny", "the write on n3", 15)
 
 
-def test_wiped_while_another_is_cut(networked, figure):
+@pytest.mark.parametrize("wiped", ["receiver", "origin"])
+def test_wiped_while_another_is_cut(networked, figure, wiped):
     """Wipe the disk of a voter that holds a write while another voter is cut, lose the third: no
     allow anywhere."""
     cluster = networked(*FLAGS)
     first, second, third = cluster.nodes
     isolate(cluster.network, 2)
     reader = address()
-    durable = written(second, reader)  # on n1 and n2
+    origin = second if wiped == "receiver" else first
+    durable = written(origin, reader)  # on n1 and n2
     first.kill()
     wipe(first)
     second.kill()
