@@ -226,9 +226,10 @@ class Node:
 
     def run(self, env=None, command=None, wait=True):
         """Runs the node's own command again, from `/` with an empty environment."""
+        command = dial.prefix(split(self.http)[0]) + (command or self.command)
         with open(self.log, "ab") as log:
             child = subprocess.Popen(
-                dial.prefix(split(self.http)[0]) + (command or self.command), env=env or {}, cwd="/",
+                command, env=env or {}, cwd="/",
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         self.pid = child.pid
         self.cluster.children[child.pid] = child

@@ -1,6 +1,6 @@
 """Reads a history and names every promise that was broken in it.
 
-    lost        a durable opt-out that some node does not deny at the end, and nobody consented
+    lost        a durable opt-out that some node does not deny at the end; nobody consented
     undone      the same, though there were consents: none of them names it
     allowed     `allow` for a check invoked later than durable + S
     answers     a request with two answers or none, twice the same number, an answer before its
@@ -8,8 +8,8 @@
     unsaid      200 for an opt-out that does not say how durable it is
     unfinished  a durable opt-out that some node was never asked about at the end
 
-An opt-out is durable at the latest when its 200 `quorum` has come back, so that is the moment taken.
-One answered `local` may be lost with the disks that hold it: it counts at the end unless a test took
+An opt-out is durable at the latest when its 200 `quorum` has come back: that moment is taken. One
+answered `local` may be lost with the disks that hold it: it counts at the end unless a test took
 disks away. What a consent names is known by id where the opt-out told one, and otherwise by time: a
 consent can name only what had been sent when its ids were read.
 """

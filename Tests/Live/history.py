@@ -1,6 +1,6 @@
 """A recorded history: what each client asked, of which node, when, and what it was told.
 
-One JSON line an operation, on CLOCK_BOOTTIME in nanoseconds, the clock that leases are held against:
+One JSON line an operation, in nanoseconds of CLOCK_BOOTTIME, which leases are held against too:
 
     {"client": "click-3", "number": 17, "node": "n1", "op": "optout", "key": 412, "invoke": ...,
      "return": ..., "outcome": "200", "durability": "quorum", "answers": 1}

@@ -7,7 +7,7 @@
 
 A cut is a rule at the hearing end, `ip saddr X drop`: packets vanish as on a broken line, nobody is
 told. Loss drops by chance, packet by packet, TCP and UDP alike. Kernels without netem cannot delay;
-proxies.py can. Namespaces are named after this process, and those of dead processes are swept first.
+proxies.py can. Namespaces are named after this process; those of dead processes are swept first.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""The checker itself: one bad history for each kind of violation, and good ones that resemble it."""
+"""The checker itself: a bad history for each kind of violation, and good ones that resemble it."""
 
 import pytest
 

@@ -1,7 +1,7 @@
 """Voters that lose their disks, or get old ones back: who vouches for what is not there any more?
 
-The stories of DESIGN 6: a write is durable on two of three disks; one of them goes, the other is out
-of reach, and the third never heard of it. No majority that is left may allow.
+The stories of DESIGN 6: a write is durable on two of three disks; one of them goes, the other is
+out of reach, and the third never heard of it. No majority that is left may allow.
 """
 
 import concurrent.futures

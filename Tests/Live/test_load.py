@@ -69,11 +69,11 @@ def test_lease_under_writes(fresh, full, tmp_path, figure):
     """A lease held under a constant 10,000 writes a second."""
     cluster, seconds = fresh(nodes=3), 30 if full else 5
     readers = [address() for _ in range(PEOPLE)]
+    requests = [resp("SADD", "marketing:news", one) for one in readers]
     with Staleness(cluster.nodes) as watch:
         process = torrent.start(
-            tmp_path, "sadd", cluster.nodes, [resp("SADD", "marketing:news", one) for one in readers],
-            kind="resp", rate=10_000, connections=12, window=4_096, seconds=seconds,
-            greeting=greeting(cluster))
+            tmp_path, "sadd", cluster.nodes, requests, kind="resp", rate=10_000, connections=12,
+            window=4_096, seconds=seconds, greeting=greeting(cluster))
         result = torrent.finish(process)
     outcomes, per_second = result["outcomes"], result["outcomes"].get("200", 0) / seconds
     figure(

@@ -1,4 +1,4 @@
-"""Cut, lossy and slow links between three real nodes: what is durable stays, `allow` stays fresh."""
+"""Cut, lossy and slow links between real nodes: what is durable stays, `allow` stays fresh."""
 
 import os
 import time

@@ -65,8 +65,8 @@ QUESTIONS = {
 }
 # What would mean: send.
 ALLOWS = {
-    "GET": b"$1\r\n1\r\n", "EXISTS": b":1\r\n", "MGET": b"*1\r\n$1\r\n1\r\n", "SISMEMBER": b":0\r\n",
-    "SMISMEMBER": b"*1\r\n:0\r\n"}
+    "GET": b"$1\r\n1\r\n", "EXISTS": b":1\r\n", "MGET": b"*1\r\n$1\r\n1\r\n",
+    "SISMEMBER": b":0\r\n", "SMISMEMBER": b"*1\r\n:0\r\n"}
 
 
 def connected(cluster, node):
