@@ -17,7 +17,7 @@ struct Exchange: Sendable {
     /// The peers to tell now; empty between rounds.
     mutating func due(among peers: [NodeID], now: UInt64) -> [NodeID] {
         guard now >= nextNanos, !peers.isEmpty else { return [] }
-        nextNanos = now + Limits.exchangeNanos
+        nextNanos = now + Limits.exchangeNanos - Limits.exchangeSlackNanos
         let count = min(Limits.exchangePeersCount, peers.count)
         let chosen = (0..<count).map { peers[(turn + $0) % peers.count] }
         turn = (turn + count) % peers.count

@@ -25,6 +25,9 @@ extension Limits {
 
     /// Nanoseconds between two rounds of comparing held sets (DESIGN 7).
     public static let exchangeNanos: UInt64 = 200_000_000
+    /// Nanoseconds by which a round may come early: half of the 100 ms between two ticks, so that a
+    /// tick a hair before its time does not make a round of 300 ms out of one of 200.
+    public static let exchangeSlackNanos: UInt64 = 50_000_000
     /// Nanoseconds without a word after which a linked node counts as out of reach: five exchanges,
     /// and half of the time that an acknowledgment may take.
     public static let silenceNanos: UInt64 = 1_000_000_000
