@@ -103,11 +103,6 @@ def test_wiped_while_another_is_cut(networked, figure, wiped):
     assert role(first) in ("learner", None)
 
 
-RESTORED = pytest.mark.xfail(
-    strict=False, reason="an old copy of a voter's disk is not yet recognised by its peers")
-
-
-@RESTORED
 @pytest.mark.parametrize("restarts", [0, 2])
 def test_old_copy_while_another_is_cut(networked, tmp_path, figure, restarts):
     """Again with an old copy of the disk, taken while the node was stopped, restored by cp -a."""
