@@ -213,7 +213,7 @@ final class PeerDoor: PeerService {
     }
 
     func failed(address: [UInt8], _ why: PeerEnd) {
-        if case .failed(let code) = why, code == -ECONNREFUSED { members?.refused(address: address) }
+        if case .failed(-ECONNREFUSED) = why { members?.refused(address: address) }
         // Dials of nodes that are down come back every second; they are no news.
         switch why {
         case .wrongKey, .otherCluster, .otherProtocol, .garbage, .forged, .malformed, .cloned: break

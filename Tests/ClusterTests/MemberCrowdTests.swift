@@ -84,7 +84,9 @@ private struct Crowd {
         let end = now + step
         // Answers to what arrives fly in the same step; a round trip is at most 42 ms.
         for _ in 0..<64 {
-            let due = flights.filter { $0.due < end }.sorted { ($0.due, $0.from) < ($1.due, $1.from) }
+            let due = flights.filter { $0.due < end }.sorted {
+                ($0.due, $0.from) < ($1.due, $1.from)
+            }
             if due.isEmpty { break }
             flights.removeAll { $0.due < end }
             for flight in due where !isDown[flight.to] {
@@ -121,7 +123,8 @@ private struct Crowd {
             isDown[index]
                 || machines.indices.allSatisfy { other in
                     let state = believes(index, other)
-                    return isDown[other] ? state == .unreachable : state == .alive || state == .suspect
+                    return isDown[other]
+                        ? state == .unreachable : state == .alive || state == .suspect
                 }
         }
     }
@@ -135,10 +138,12 @@ struct MemberCrowdTests {
     )
     func story(lossPerMille: Int, seed: UInt64) throws {
         var crowd = Crowd(30, lossPerMille: lossPerMille, seed: seed)
-        #expect(try crowd.seconds(within: 30) { $0.isRight } != nil, "all meet through one")
+        let settled1 = try crowd.seconds(within: 30) { $0.isRight }
+        #expect(settled1 != nil, "all meet through one")
         try crowd.pass(120)
         if lossPerMille <= 100 { #expect(crowd.falseDeaths == 0) }
-        #expect(try crowd.seconds(within: 30) { $0.isRight } != nil, "no false death stays")
+        let settled2 = try crowd.seconds(within: 30) { $0.isRight }
+        #expect(settled2 != nil, "no false death stays")
 
         crowd.isDown[7] = true
         let found = try crowd.seconds(within: 60) { $0.isRight }
@@ -152,7 +157,8 @@ struct MemberCrowdTests {
         )
         crowd.machines[7] = Membership(own: .made(8, epoch: 2), book: book, seed: 99)
         crowd.isDown[7] = false
-        #expect(try crowd.seconds(within: 30) { $0.isRight } != nil, "and believed when it returns")
+        let settled3 = try crowd.seconds(within: 30) { $0.isRight }
+        #expect(settled3 != nil, "and believed when it returns")
         if lossPerMille == 0 {
             let hashes = Set(crowd.machines.map(\.hash))
             #expect(hashes.count == 1, "all tables are equal")
@@ -162,7 +168,8 @@ struct MemberCrowdTests {
     @Test("two halves that were cut for minutes believe each other dead, and heal by themselves")
     func partition() throws {
         var crowd = Crowd(10, lossPerMille: 0, seed: 5)
-        #expect(try crowd.seconds(within: 30) { $0.isRight } != nil)
+        let settled4 = try crowd.seconds(within: 30) { $0.isRight }
+        #expect(settled4 != nil)
         crowd.isCut = true
         try crowd.pass(180)
         for index in 0..<10 {
@@ -171,7 +178,8 @@ struct MemberCrowdTests {
             }
         }
         crowd.isCut = false
-        #expect(try crowd.seconds(within: 60) { $0.isRight } != nil)
+        let settled5 = try crowd.seconds(within: 60) { $0.isRight }
+        #expect(settled5 != nil)
     }
 
     @Test("an idle crowd is quiet: below a kilobyte a second and node (gossip.md, T13)")

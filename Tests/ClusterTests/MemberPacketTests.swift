@@ -20,6 +20,14 @@ struct MemberPacketTests {
         return out
     }
 
+    private func read(_ packet: MemberPacket) throws -> MemberPacket {
+        try MemberPacket(decoding: bytes(packet).span)
+    }
+
+    private func readBook(_ bytes: [UInt8]) throws -> MemberBook {
+        try MemberBook(decoding: bytes.span)
+    }
+
     private func error(_ bytes: [UInt8]) -> DecodeError? {
         do {
             _ = try MemberPacket(decoding: bytes.span)
@@ -60,10 +68,10 @@ struct MemberPacketTests {
                 hash: .max,
                 records: records
             )
-            #expect(try MemberPacket(decoding: bytes(packet).span) == packet)
+            #expect(try read(packet) == packet)
         }
         let news = MemberPacket(.news, hash: 0, records: [])
-        #expect(try MemberPacket(decoding: bytes(news).span) == news)
+        #expect(try read(news) == news)
     }
 
     @Test("a record says beforehand how many bytes it takes")
@@ -170,13 +178,13 @@ struct MemberPacketTests {
         let book = MemberBook(incarnation: 4, records: [suspect])
         var out: [UInt8] = []
         book.encode(into: &out)
-        #expect(try MemberBook(decoding: out.span) == book)
+        #expect(try readBook(out) == book)
         for count in out.indices {
-            #expect(throws: DecodeError.self) { try MemberBook(decoding: Array(out[..<count]).span) }
+            #expect(throws: DecodeError.self) { try readBook(Array(out[..<count])) }
         }
-        #expect(throws: DecodeError.malformed) { try MemberBook(decoding: (out + [0]).span) }
+        #expect(throws: DecodeError.malformed) { try readBook(out + [0]) }
         var absurd = out
         absurd[1] = 0x80
-        #expect(throws: DecodeError.malformed) { try MemberBook(decoding: absurd.span) }
+        #expect(throws: DecodeError.malformed) { try readBook(absurd) }
     }
 }

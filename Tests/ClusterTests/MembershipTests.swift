@@ -187,7 +187,8 @@ struct MembershipBeliefTests {
             #expect(story.machine.own.incarnation == 8)
             #expect(answer.sent(.news).first?.packet.records.first == story.machine.own)
             #expect(story.machine.counts.refutations == 1 && story.machine.localHealth == 1)
-            #expect(story.pass(second).kept.last?.incarnation == 8, "before it can be forgotten")
+            let kept = story.pass(second).kept.last
+            #expect(kept?.incarnation == 8, "before it can be forgotten")
         }
     }
 
@@ -197,7 +198,7 @@ struct MembershipBeliefTests {
         story.tell(accusation(1, incarnation: 7))
         let answer = story.tell(accusation(1, incarnation: 3))
         #expect(story.machine.own.incarnation == 8 && story.machine.counts.refutations == 1)
-        #expect(answer.sent(.news).first?.packet.records == [story.machine.own])
+        #expect(answer.sent(.news).first?.packet.records.first == story.machine.own)
     }
 
     @Test("a life that lost its book rises above what it said in earlier ones")
@@ -218,7 +219,8 @@ struct MembershipBeliefTests {
         #expect(effects.contains(.turned(NodeID(raw: 1), from: .alive, to: .evicted)))
         story.tell(accusation(1, incarnation: 9))
         #expect(story.machine.own.state == .evicted && story.machine.own.incarnation == 1)
-        #expect(story.pass(5 * second).sent(.ping).isEmpty)
+        let later = story.pass(5 * second)
+        #expect(later.sent(.ping).isEmpty)
     }
 
     @Test("leaving is told to the others, and probes end")
@@ -311,14 +313,16 @@ struct MembershipBookTests {
     @Test("the book is kept at the start, then once a second at most, and only when it changed")
     func seldom() {
         var story = MemberStory([2])
-        #expect(story.pass(100_000_000).kept.count == 1)
-        #expect(story.pass(500_000_000).kept.isEmpty)
+        let (first, second) = (story.pass(100_000_000), story.pass(500_000_000))
+        #expect(first.kept.count == 1 && second.kept.isEmpty)
         for raw in 3...8 as ClosedRange<UInt64> {
             story.tell(MemberRecord(.made(raw), incarnation: 1))
             story.tell(MemberRecord(.made(2), incarnation: raw))
         }
-        #expect(story.pass(2 * second).kept.count == 1)
+        let third = story.pass(2_000_000_000)
+        #expect(third.kept.count == 1)
         story.tell(accusation(2, incarnation: 8))
-        #expect(story.pass(second).kept.isEmpty, "a suspicion is no news of the next life")
+        let last = story.pass(1_000_000_000)
+        #expect(last.kept.isEmpty, "a suspicion is no news of the next life")
     }
 }

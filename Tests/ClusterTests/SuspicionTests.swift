@@ -34,22 +34,27 @@ struct SuspicionTests {
         var before = suspicion.timeoutNanos(isDamped: false)
         #expect(before == 24_000_000_000)
         for accuser in [2, 3] as [UInt64] {
-            #expect(suspicion.confirm(by: node(accuser)))
+            let voice1 = suspicion.confirm(by: node(accuser))
+            #expect(voice1)
             let after = suspicion.timeoutNanos(isDamped: false)
             #expect(after < before && after >= 4_000_000_000)
             before = after
         }
         #expect(before == 4_000_000_000)
-        #expect(!suspicion.confirm(by: node(4)))
+        let voice2 = suspicion.confirm(by: node(4))
+        #expect(!voice2)
         #expect(suspicion.timeoutNanos(isDamped: false) == before)
     }
 
     @Test("the same voice counts once, the first accuser's not at all")
     func voices() {
         var suspicion = Suspicion(by: node(1), members: 10, isOurs: false, now: 0)
-        #expect(!suspicion.confirm(by: node(1)))
-        #expect(suspicion.confirm(by: node(2)))
-        #expect(!suspicion.confirm(by: node(2)))
+        let voice3 = suspicion.confirm(by: node(1))
+        #expect(!voice3)
+        let voice4 = suspicion.confirm(by: node(2))
+        #expect(voice4)
+        let voice5 = suspicion.confirm(by: node(2))
+        #expect(!voice5)
         let wait = suspicion.timeoutNanos(isDamped: false)
         #expect(wait > 4_000_000_000 && wait < 24_000_000_000)
     }
