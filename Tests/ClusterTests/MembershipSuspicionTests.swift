@@ -11,18 +11,22 @@ private let second: UInt64 = 1_000_000_000
 struct MembershipSuspicionTests {
     @Test("the suspect hears of it first (Lifeguard IV.C), and each ping repeats it")
     func buddy() {
-        var story = MemberStory([2])
+        var story = MemberStory([2, 3, 4, 5, 6])
         let said = story.pass(1_100_000_000)
-        guard let turned = said.firstIndex(where: { if case .turned = $0 { true } else { false } })
+        let next = zip(said, said.dropFirst()).first { effect, _ in
+            if case .turned = effect { true } else { false }
+        }
+        guard case .turned(let suspect, _, .suspect)? = next?.0,
+            case .send(let first, let packet)? = next?.1
         else {
-            Issue.record("nobody was suspected")
+            Issue.record("nobody was suspected and told")
             return
         }
-        let told = Array(said[(turned + 1)...]).sent(.news).first
-        #expect(told?.to.raw == 2 && told?.packet.records.first?.state == .suspect)
-        let pings = story.pass(2 * second).sent(.ping)
+        #expect(first == suspect && packet.records.map(\.node) == [suspect])
+        #expect(packet.records.first?.state == .suspect)
+        let pings = story.pass(60 * second).sent(.ping).filter { $0.to == suspect }
         #expect(!pings.isEmpty)
-        #expect(pings.allSatisfy { $0.packet.records.first?.state == .suspect })
+        #expect(pings.allSatisfy { $0.packet.records.first?.state.isAccusation == true })
     }
 
     @Test("alone against one silent node: unreachable four seconds after the suspicion")

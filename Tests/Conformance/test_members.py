@@ -108,7 +108,7 @@ def test_killed_and_back(three):
         eventually(lambda: states(node)["n3"] == "unreachable", "n3 unreachable", DETECTED)
         assert members(node)["n3"]["state"] == "unreachable"
         assert states(node)[n1.name if node is n2 else n2.name] == "alive"
-        assert metric(node, "quell_member_unreachable_nodes") == 1
+        eventually(lambda: metric(node, "quell_member_unreachable_nodes") == 1, "the metric")
     status = quell("status", "--json", "--cluster", three.file)
     assert status.returncode == 2, "a node was not reached"
     assert len(json.loads(status.stdout)["nodes"]) == 2
@@ -118,7 +118,7 @@ def test_killed_and_back(three):
         after = members(node)["n3"]
         assert after["node_id"] == before["node_id"] and after["epoch"] != before["epoch"]
         assert after["incarnation"] > before["incarnation"]
-        assert metric(node, "quell_member_unreachable_nodes") == 0
+        eventually(lambda: metric(node, "quell_member_unreachable_nodes") == 0, "the metric")
     assert set(states(n3).values()) == {"alive"}
 
 
