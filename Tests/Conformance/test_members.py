@@ -20,9 +20,9 @@ def members(node):
 
 
 def complete(node):
-    """All three rows, once each other node has a round trip; else None."""
+    """All three rows, once each other node has told its incarnation and has a round trip."""
     rows = members(node)
-    measured = {name for name, row in rows.items() if row["rtt_ms"] is not None}
+    measured = {name for name, row in rows.items() if row["incarnation"] and row["rtt_ms"]}
     return rows if measured | {node.name} == {"n1", "n2", "n3"} else None
 
 
