@@ -77,33 +77,3 @@ private func timeKey(_ millis: UInt64, _ id: Recipient) -> [UInt8] {
     key.append(contentsOf: id.key)
     return key
 }
-
-/// Other requests of the shell, each a transaction of its own.
-extension Checkpoint {
-    /// Keeps the member book: bytes of the shell's, which the store does not read.
-    ///
-    /// Here, because this thread waits for the disk anyway and the node loop must not; and in the
-    /// state, because a book of its own would be one more file to copy, check and leave behind.
-    func keep(members: [UInt8]) throws(StorageError) {
-        let transaction = try WriteTransaction(environment)
-        try transaction.put(
-            Record(key: MetaName.members.key, value: members),
-            in: tables.meta
-        )
-        try transaction.commit()
-    }
-}
-
-extension StateFile {
-    /// The member book as it was kept last; nil if there is none, or it is damaged: a node finds
-    /// its cluster again by `--join`, so this never keeps it from starting.
-    func memberBook() throws(StorageError) -> [UInt8]? {
-        var buffer = Unsealed()
-        let found = try Snapshot(environment).read(
-            MetaName.members.key,
-            in: tables.meta,
-            into: &buffer
-        )
-        return found == .intact ? buffer.value : nil
-    }
-}

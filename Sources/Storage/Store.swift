@@ -318,13 +318,6 @@ extension StateFile {
         return (held, damaged)
     }
 
-    /// The sketch key and the digest that were written last; nil before a key was adopted.
-    func writtenDigest() throws(StorageError) -> (key: SketchKey, MarkDigest)? {
-        let transaction = try WriteTransaction(environment)
-        guard let key = try transaction.sketchKey(in: tables.meta) else { return nil }
-        return (key, try transaction.digest(in: tables.meta))
-    }
-
     /// Reads every mark, into a filter of at least so many lines.
     func scan(
         key: SketchKey?,
