@@ -1,7 +1,7 @@
 // The admin listener: the cluster's registers, its state, its metrics.
 //
 //     /livez /readyz /metrics                     anybody who reaches the port
-//     /v1/status                                  admin key
+//     /v1/status /v1/members                      admin key
 //     /v1/voters                                  admin key; see VotersRoute.swift
 //     /v1/tenants /v1/streams /v1/topics /v1/keys admin key; GET, POST, DELETE (for ever)
 //
@@ -91,6 +91,7 @@ extension NodeLoop: HTTPService {
                 json.beginObject()
                 json.key("members")
                 json.beginArray()
+                for row in memberRows { json.member(row) }
                 json.endArray()
                 json.endObject()
             }
@@ -229,15 +230,36 @@ extension JSONWriter {
     fileprivate mutating func peer(_ peer: KnownPeer) {
         beginObject()
         field("name", peer.name)
-        field("state", peer.isLinked ? "alive" : "unreachable")
+        field("state", peer.state.name)
+        roundTrip(peer.roundTripNanos)
+        field("behind", peer.behind)
+        endObject()
+    }
+
+    fileprivate mutating func member(_ row: MemberRow) {
+        let facts = row.record.facts
+        beginObject()
+        field("name", facts.name)
+        field("node_id", hexText(facts.node.raw))
+        field("epoch", hexText(facts.origin.epoch.raw))
+        field("zone", facts.zone)
+        field("region", facts.region)
+        field("role", row.role)
+        field("holds", facts.holds == .all ? "all" : "cache")
+        field("address", facts.address)
+        field("state", row.state.name)
+        field("incarnation", Int(row.record.incarnation))
+        roundTrip(row.roundTripNanos)
+        endObject()
+    }
+
+    private mutating func roundTrip(_ nanos: UInt64?) {
         key("rtt_ms")
-        if let nanos = peer.roundTripNanos {
+        if let nanos {
             number(Double(nanos / 1_000) / 1_000)
         } else {
             null()
         }
-        field("behind", peer.behind)
-        endObject()
     }
 
     fileprivate mutating func builtIn(_ name: String) {

@@ -162,6 +162,9 @@ enum Limits {
     /// Milliseconds between ticks of the node loop: lease age and deadlines are this coarse. A
     /// tenth of the target staleness of 1 s.
     static let tickMillis: UInt64 = 100
+    /// Packets of peers that wait for the next turn: 32 peers that tell their whole table at once
+    /// send 256, and a turn comes after every poll; more is a flood.
+    static let memberPacketsCount = 1_024
     /// Bytes of a body at /u/: providers send 26 to 300; a valid token is never answered 413, so
     /// there is room for whatever a proxy adds.
     static let optOutBodyBytes = 65_536

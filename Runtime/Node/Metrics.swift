@@ -35,6 +35,16 @@ enum MetricName: String, CaseIterable {
     case peersDropped = "quell_peer_dropped_total"
     case peersMalformed = "quell_peer_malformed_total"
     case cloned = "quell_peer_cloned_state"
+    case memberProbes = "quell_member_probes_total"
+    case memberProbesFailed = "quell_member_failed_probes_total"
+    case memberSuspicions = "quell_member_suspicions_total"
+    case memberRefutations = "quell_member_refutations_total"
+    case memberDeaths = "quell_member_deaths_total"
+    case memberRefused = "quell_member_refused_total"
+    case memberSuspects = "quell_member_suspect_nodes"
+    case memberUnreachable = "quell_member_unreachable_nodes"
+    case memberUnstable = "quell_member_unstable_nodes"
+    case memberDoubt = "quell_member_doubt_state"
     case ready = "quell_node_ready_state"
     case build = "quell_node_build_labels"
 }
@@ -81,6 +91,7 @@ public final class NodeMetrics: Sendable {
     let peersDropped = Gauge()
     let peersMalformed = Gauge()
     let cloned = Gauge()
+    let members = MemberMetrics()
     let ready = Gauge()
     /// 1 while a commit works here, whatever the lease says.
     let writable = Gauge()
@@ -173,18 +184,19 @@ extension MetricsPage {
         page.sum(.peersDropped, "counter", [UInt64(node.peersDropped.now)])
         page.sum(.peersMalformed, "counter", [UInt64(node.peersMalformed.now)])
         page.gauge(.cloned, node.cloned)
+        page.members(node.members)
         page.gauge(.ready, node.ready)
         page.head(.build, "gauge")
         page.sample(.build, labels: "node=\"\(name)\",version=\"\(version)\"", "1")
         return page.text
     }
 
-    private mutating func sum(_ name: MetricName, _ type: String, _ parts: [UInt64]) {
+    mutating func sum(_ name: MetricName, _ type: String, _ parts: [UInt64]) {
         head(name, type)
         sample(name, "\(parts.reduce(0, +))")
     }
 
-    private mutating func gauge(_ name: MetricName, _ gauge: Gauge) {
+    mutating func gauge(_ name: MetricName, _ gauge: Gauge) {
         head(name, "gauge")
         sample(name, "\(gauge.now)")
     }

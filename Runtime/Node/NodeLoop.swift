@@ -92,7 +92,7 @@ final class NodeLoop: Turn {
             throw error
         }
         self.admin = admin
-        peers = PeerDoor(log: log) { [unowned self] event in step(event) }
+        peers = PeerDoor(log: log, members: memberDoor()) { [unowned self] in step($0) }
         try peers.open(on: loop, ownIdentity, clusterKey.derivedKey("links-1"), config)
         ticker = try EventLoop.Timer(
             on: loop,
@@ -302,7 +302,7 @@ final class NodeLoop: Turn {
         }
         keeper.reclaim()
         metrics.filterBytes.set(keeper.bytes)
-        countPeers()
+        tickPeers()
         let staleness = lease.stalenessNanos(now: now)
         metrics.stalenessMillis.set(staleness.map { Int($0 / 1_000_000) } ?? -1)
         metrics.ready.set(isReady ? 1 : 0)

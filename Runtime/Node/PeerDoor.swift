@@ -9,6 +9,7 @@
 
 import Cluster
 import EventLoop
+import Glibc
 import Servers
 import Storage
 import Suppression
@@ -26,42 +27,10 @@ struct LinkedPeer {
 /// Another node of the cluster, linked or not.
 struct KnownPeer {
     let name: String
-    let isLinked: Bool
+    let state: MemberState
     let roundTripNanos: UInt64?
     /// Writes held here that the peer is not known to hold.
     let behind: Int
-}
-
-extension NodeLoop {
-    /// Linked nodes, and voters that are not linked.
-    var knownPeers: [KnownPeer] {
-        let linked = peers.peers
-        var known = linked.map { peer in
-            KnownPeer(
-                name: peer.name,
-                isLinked: true,
-                roundTripNanos: peer.roundTripNanos,
-                behind: 0
-            )
-        }
-        for slot in core.votersInForce.slots where slot.node != identity.nodeID {
-            guard !linked.contains(where: { $0.node == slot.node }) else { continue }
-            known.append(
-                KnownPeer(name: slot.name, isLinked: false, roundTripNanos: nil, behind: 0)
-            )
-        }
-        return known.sorted { $0.name < $1.name }
-    }
-
-    /// Once a tick.
-    func countPeers() {
-        let known = knownPeers
-        metrics.peersLinked.set(known.count { $0.isLinked })
-        metrics.peersMissing.set(known.count { !$0.isLinked })
-        metrics.peersDropped.set(peers.dropped)
-        metrics.peersMalformed.set(peers.malformed)
-        metrics.cloned.set(peers.isCloned ? 1 : 0)
-    }
 }
 
 /// All links of this node; the node loop's own.
@@ -75,6 +44,8 @@ final class PeerDoor: PeerService {
 
     private let log: NodeLog
     private let step: (Event) -> Void
+    /// Who is there; nil before the node runs.
+    let members: MemberDoor?
     private var server: PeerServer?
     private var links: [NodeID: Linked] = [:]
     private var nodes: [PeerLinkID: NodeID] = [:]
@@ -87,8 +58,9 @@ final class PeerDoor: PeerService {
     private(set) var isCloned = false
 
     /// - Parameter step: hands an event to the Core and carries out what follows.
-    init(log: NodeLog, step: @escaping (Event) -> Void) {
+    init(log: NodeLog, members: MemberDoor? = nil, step: @escaping (Event) -> Void) {
         self.log = log
+        self.members = members
         self.step = step
     }
 
@@ -110,11 +82,13 @@ final class PeerDoor: PeerService {
         )
         self.server = server
         do throws(LoopError) {
+            members?.open(server)
             try server.listen(host: config.listenHost, port: config.peerPort)
             for peer in config.join { try server.dial(host: peer.host, port: peer.port) }
         } catch {
             server.close()
             self.server = nil
+            members?.close()
             throw error
         }
     }
@@ -141,7 +115,10 @@ final class PeerDoor: PeerService {
     }
 
     /// Reads what has come; first thing of a turn.
-    func serveReady() { server?.serveReady() }
+    func serveReady() {
+        server?.serveReady()
+        members?.serveReady()
+    }
 
     /// Writes what was said; before the own log's batch is posted, so that the disks work at once.
     func flush() {
@@ -154,6 +131,7 @@ final class PeerDoor: PeerService {
     func close() {
         server?.close()
         server = nil
+        members?.close()
         links = [:]
         nodes = [:]
     }
@@ -196,11 +174,13 @@ final class PeerDoor: PeerService {
         nodes[link] = peer.node
         log.notice("linked", ["peer.name": name, "peer.id": hexText(peer.node.raw)])
         let holds: Holding = peer.holdsAll ? .all : .cache
+        members?.linked(peer)
         step(.linked(Peer(origin: peer.origin, name: name, zone: zone, holds: holds)))
     }
 
     func received(_ link: PeerLinkID, _ frame: Span<UInt8>) {
         guard let node = nodes[link] else { return }
+        members?.heard(from: node)
         do {
             step(.received(from: node, try Message(decoding: frame)))
         } catch {
@@ -214,13 +194,14 @@ final class PeerDoor: PeerService {
         guard let node = nodes.removeValue(forKey: link) else { return }
         guard links[node]?.id == link else { return }
         links[node] = nil
+        members?.unlinked(node)
         log.notice("unlinked", ["peer.id": hexText(node.raw), "cause": "\(why)"])
         step(.unlinked(node))
     }
 
     func drained(_ link: PeerLinkID) {}
 
-    func datagram(from node: NodeID, _ bytes: Span<UInt8>) {}
+    func datagram(from node: NodeID, _ bytes: Span<UInt8>) { members?.took(bytes, from: node) }
 
     func cloned(node: NodeID, addresses: [[UInt8]]) {
         isCloned = true
@@ -232,6 +213,7 @@ final class PeerDoor: PeerService {
     }
 
     func failed(address: [UInt8], _ why: PeerEnd) {
+        if case .failed(-ECONNREFUSED) = why { members?.refused(address: address) }
         // Dials of nodes that are down come back every second; they are no news.
         switch why {
         case .wrongKey, .otherCluster, .otherProtocol, .garbage, .forged, .malformed, .cloned: break

@@ -86,6 +86,37 @@ public struct KeyRow: Sendable {
     }
 }
 
+/// A node as another one knows it.
+public struct MemberRow: Sendable {
+    /// Its name.
+    public let name: String
+    /// Its number as hexadecimal digits.
+    public let nodeID: String
+    /// Its failure domain.
+    public let zone: String
+    /// `voter`, `learner` or `edge`.
+    public let role: String
+    /// Where other nodes reach it.
+    public let address: String
+    /// `alive`, `suspect`, `unreachable`, `left` or `evicted`.
+    public let state: String
+    /// Milliseconds; nil when not measured, as for the node that was asked.
+    public let roundTripMillis: Double?
+
+    init?(_ json: JSONValue) {
+        guard let name = json["name"]?.string, let nodeID = json["node_id"]?.string,
+            let state = json["state"]?.string
+        else { return nil }
+        self.name = name
+        self.nodeID = nodeID
+        self.state = state
+        zone = json["zone"]?.string ?? ""
+        role = json["role"]?.string ?? ""
+        address = json["address"]?.string ?? ""
+        roundTripMillis = json["rtt_ms"]?.double
+    }
+}
+
 /// A key that was just made: the only time that its text is seen.
 public struct MintedKey: Sendable {
     /// The bearer text.
@@ -107,6 +138,11 @@ extension QuellClient {
             throw unexpected("status")
         }
         return status
+    }
+
+    /// Every node that this one knows, itself included.
+    public func members() throws(ClientError) -> Listing<MemberRow> {
+        try listing(try ask(Request(.get, "/v1/members")), "members", MemberRow.init)
     }
 
     /// All tenants.

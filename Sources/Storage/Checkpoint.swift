@@ -24,7 +24,7 @@ struct Checkpoint {
         let nth: Int32
     }
 
-    private let environment: Environment
+    let environment: Environment
     let tables: StateTables
     private let wallMillis: @Sendable () -> UInt64
     var record = Record()

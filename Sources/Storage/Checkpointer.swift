@@ -20,6 +20,7 @@ final class Handover: Sendable {
         var isBehind = false
         var isUrgent = false
         var sketchKey: SketchKey?
+        var members: [UInt8]?
         var fill: Fill?
         /// When to stop even unfinished, once the store closes.
         var deadline: UInt64?
@@ -40,6 +41,8 @@ final class Handover: Sendable {
         case merge(behind: Bool, urgent: Bool)
         /// Take the cluster's sketch key.
         case adopt(SketchKey)
+        /// Keep the member book.
+        case keep(members: [UInt8])
         /// Begin to fill a filter.
         case fill(Fill)
         /// The store closes.
@@ -95,6 +98,12 @@ final class Handover: Sendable {
         bell.ring()
     }
 
+    /// Asks to keep the member book; a later one replaces an earlier one that still waits.
+    func keep(members: [UInt8]) {
+        work.withLock { $0.members = members }
+        bell.ring()
+    }
+
     /// Asks to fill a filter; one at a time.
     func fill(_ filter: RecipientFilter, through sequence: UInt64) {
         work.withLock { $0.fill = Fill(filter: filter, through: sequence) }
@@ -116,6 +125,7 @@ final class Handover: Sendable {
             let now = monotonicNanoseconds()
             if let deadline = work.deadline, now >= deadline { return .end }
             if let key = work.sketchKey.take() { return .adopt(key) }
+            if let members = work.members.take() { return .keep(members: members) }
             if let fill = work.fill.take() { return .fill(fill) }
             let hasWork = work.isBehind || !work.changes.isEmpty
             // Committed and not handed over yet: the bell rings in a moment.
@@ -212,6 +222,7 @@ struct Checkpointer {
                 case .adopt(let key):
                     try checkpoint.adopt(key)
                     try report(since: monotonicNanoseconds())
+                case .keep(let members): try checkpoint.keep(members: members)
                 case .fill(let next): fill = (next, MarkScan(filter: next.filter, key: nil))
                 case .merge(let behind, let urgent):
                     try mergeAll(changes[...])

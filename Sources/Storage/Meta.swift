@@ -1,7 +1,7 @@
 // The table `meta` of each environment: who this directory is and how far it got.
 //
 //     name (ASCII)  ->  number u64 | checksum        (`restored`, `born`: text | checksum;
-//                                          `own_*`: bytes | checksum)
+//                                          `own_*`, `members`: bytes | checksum)
 //
 // Both environments carry store id, node id and epoch, so that each can tell whether the other is
 // its own, and whether one of them was put back from a copy.
@@ -42,6 +42,8 @@ enum MetaName: String {
     case born
     /// State only: 1 once the files were found to be copies.
     case copied
+    /// State only: the member book, bytes of the shell's.
+    case members
     /// Log only: the highest number ever deleted.
     case trimmed
 

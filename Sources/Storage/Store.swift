@@ -74,6 +74,8 @@ public struct Opened: Sendable {
     public let heldSet: HeldSet
     /// Every readable register.
     public let registers: [Register]
+    /// The member book as `keep` left it; nil if there is none that can be read.
+    public let members: [UInt8]?
     /// Everything up to here shows in the marks; the log has been replayed.
     public let watermark: UInt64
     /// The number of the next change to append.
@@ -201,6 +203,7 @@ public final class Store: Sendable {
         var damage = checkpoint.damage
         damage.heldOrigins = damagedOrigins
         let registers = try opening.state.registers(&damage)
+        let members = try opening.state.memberBook()
         let (filter, found) = try opening.state.scan(key: written?.key, options.filterLines)
         damage.isUnequal =
             found.strangeCount > 0
@@ -228,6 +231,7 @@ public final class Store: Sendable {
             notes: notes,
             heldSet: checkpoint.held,
             registers: registers,
+            members: members,
             watermark: checkpoint.watermark,
             nextLocalSequence: checkpoint.watermark + 1,
             marksCount: try Snapshot(opening.state.environment).count(opening.state.tables.marks),
@@ -269,6 +273,9 @@ public final class Store: Sendable {
     /// Answered by `checkpointed`.
     public func adopt(_ key: SketchKey) { handover.adopt(key) }
 
+    /// Keeps the member book for the next life; nothing answers, and nothing waits for it.
+    public func keep(members: [UInt8]) { handover.keep(members: members) }
+
     /// Fills a filter with every mark; answered by `filled`. One at a time.
     ///
     /// Every change above `sequence` must reach the filter by another way.
@@ -309,13 +316,6 @@ extension StateFile {
             return true
         }
         return (held, damaged)
-    }
-
-    /// The sketch key and the digest that were written last; nil before a key was adopted.
-    func writtenDigest() throws(StorageError) -> (key: SketchKey, MarkDigest)? {
-        let transaction = try WriteTransaction(environment)
-        guard let key = try transaction.sketchKey(in: tables.meta) else { return nil }
-        return (key, try transaction.digest(in: tables.meta))
     }
 
     /// Reads every mark, into a filter of at least so many lines.

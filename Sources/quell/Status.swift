@@ -65,8 +65,14 @@ struct Status: ParsableCommand {
 
 struct Members: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show the peers that a node knows.",
-        discussion: "EXAMPLE\n  quell members"
+        abstract: "Show every node that a node knows, and how it believes it to be.",
+        discussion: """
+            States: alive, suspect (does not answer), unreachable (did not answer for long; nothing
+            of it is forgotten), left, evicted.
+
+            EXAMPLE
+              quell members
+            """
     )
 
     @OptionGroup var target: Target
@@ -74,14 +80,16 @@ struct Members: ParsableCommand {
     var json = false
 
     func run() throws {
-        let status = try target.adminDoors().call { client throws(ClientError) in
-            try client.status()
+        let members = try target.adminDoors().call { client throws(ClientError) in
+            try client.members()
         }
-        if json { return print(status.json) }
-        if status.peers.isEmpty { print("\(status.name) knows no other node") }
-        for peer in status.peers {
-            let trip = peer.roundTripMillis.map { "\($0) ms" } ?? "-"
-            print("\(peer.name)\t\(peer.state)\t\(trip)\t\(peer.behind ?? 0) behind")
+        if json { return print(members.json) }
+        for member in members.rows {
+            let trip = member.roundTripMillis.map { "\($0) ms" } ?? "-"
+            print(
+                "\(member.name)\t\(member.state)\t\(member.role)\t\(member.zone)\t"
+                    + "\(member.address)\t\(trip)\tid \(member.nodeID)"
+            )
         }
     }
 }
