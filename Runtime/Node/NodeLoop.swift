@@ -166,6 +166,7 @@ final class NodeLoop: Turn {
             backlog.checkpointed(through: through)
             step(.checkpointed(through: through))
         case .filled: keeper.filled()
+        case .frozen: break
         }
         metrics.checkpointLag.set(Int(lastPersisted - min(lastPersisted, checkpointed)))
     }

@@ -19,6 +19,9 @@ final class Handover: Sendable {
         var committedThrough: UInt64
         var isBehind = false
         var isUrgent = false
+        var forgetsDamage = false
+        /// Copies of the sketch that were asked for.
+        var freezesCount = 0
         var sketchKey: SketchKey?
         var fill: Fill?
         /// When to stop even unfinished, once the store closes.
@@ -38,6 +41,8 @@ final class Handover: Sendable {
         case sleep(millis: Int32)
         /// Merge what was taken, or read the log when behind.
         case merge(behind: Bool, urgent: Bool)
+        /// The marks are what they should be.
+        case forgetDamage
         /// Take the cluster's sketch key.
         case adopt(SketchKey)
         /// Begin to fill a filter.
@@ -89,6 +94,29 @@ final class Handover: Sendable {
         bell.ring()
     }
 
+    /// Asks to take back that the marks are not what was written.
+    func forgetDamage() {
+        work.withLock { $0.forgetsDamage = true }
+        bell.ring()
+    }
+
+    /// Asks for a copy of the sketch that shows what is committed.
+    func freeze() {
+        work.withLock {
+            $0.isUrgent = true
+            $0.freezesCount += 1
+        }
+        bell.ring()
+    }
+
+    /// How many copies of the sketch are due after a checkpoint that was urgent.
+    func takeFreezes() -> Int {
+        work.withLock { work in
+            defer { work.freezesCount = 0 }
+            return work.freezesCount
+        }
+    }
+
     /// Asks to keep the digest under this key.
     func adopt(_ key: SketchKey) {
         work.withLock { $0.sketchKey = key }
@@ -115,6 +143,10 @@ final class Handover: Sendable {
         return work.withLock { work in
             let now = monotonicNanoseconds()
             if let deadline = work.deadline, now >= deadline { return .end }
+            if work.forgetsDamage {
+                work.forgetsDamage = false
+                return .forgetDamage
+            }
             if let key = work.sketchKey.take() { return .adopt(key) }
             if let fill = work.fill.take() { return .fill(fill) }
             let hasWork = work.isBehind || !work.changes.isEmpty
@@ -201,7 +233,7 @@ struct Checkpointer {
                 switch handover.next(at: checkpoint.watermark, into: &changes) {
                 case .end: return
                 case .sleep(let millis):
-                    if try fillPage() { continue }
+                    if try readMarks() { continue }
                     if owesMemory {
                         // What an import borrowed, here and in the loops, goes back to the system;
                         // glibc would keep it for the next one.
@@ -209,6 +241,7 @@ struct Checkpointer {
                         owesMemory = false
                     }
                     handover.wait(millis: millis)
+                case .forgetDamage: try checkpoint.forgetDamage()
                 case .adopt(let key):
                     try checkpoint.adopt(key)
                     try report(since: monotonicNanoseconds())
@@ -217,8 +250,9 @@ struct Checkpointer {
                     try mergeAll(changes[...])
                     if behind { try catchUp() }
                     if changes.isEmpty, urgent { try report(since: monotonicNanoseconds()) }
+                    if urgent { try giveSketch() }
                     queue.trim(through: checkpoint.watermark, now: urgent)
-                    _ = try fillPage()
+                    _ = try readMarks()
                 }
                 isStalled = false
             } catch {
@@ -291,6 +325,19 @@ struct Checkpointer {
         fill = nil
         outlet.send(.filled)
         return false
+    }
+
+    /// Reads some marks for whoever waits for them; false when nobody does.
+    private mutating func readMarks() throws(StorageError) -> Bool {
+        let isFilling = try fillPage()
+        return try checkpoint.walk(limit: scanPageCount / 4) || isFilling
+    }
+
+    private func giveSketch() throws(StorageError) {
+        for _ in 0..<handover.takeFreezes() {
+            let marks = try Snapshot(state.environment).count(state.tables.marks)
+            outlet.send(.frozen(checkpoint.tally.sketch, marks: marks))
+        }
     }
 
     private func report(since began: UInt64) throws(StorageError) {

@@ -52,6 +52,11 @@ public struct Damage: Equatable, Sendable {
 
     /// Whether nothing was found.
     public var isEmpty: Bool { self == Damage() }
+
+    /// Whether marks alone are damaged, which repair with other nodes can mend.
+    public var isOfMarks: Bool {
+        !isEmpty && registers == 0 && heldOrigins == 0 && logRecords == 0
+    }
 }
 
 /// What the start found.
@@ -202,10 +207,8 @@ public final class Store: Sendable {
         damage.heldOrigins = damagedOrigins
         let registers = try opening.state.registers(&damage)
         let (filter, found) = try opening.state.scan(key: written?.key, options.filterLines)
-        damage.isUnequal =
-            found.strangeCount > 0
-            || checkpoint.digest.map { $0 != found.digest }
-                ?? false
+        checkpoint.tally.found(found.digest)
+        damage.isUnequal = found.strangeCount > 0 || checkpoint.tally.isDoubted
         var restored = opening.restored
         if damage.logRecords > 0 {
             restored = restored ?? "\(damage.logRecords) records of log.mdb could not be read back"
@@ -231,7 +234,7 @@ public final class Store: Sendable {
             watermark: checkpoint.watermark,
             nextLocalSequence: checkpoint.watermark + 1,
             marksCount: try Snapshot(opening.state.environment).count(opening.state.tables.marks),
-            digest: written == nil ? nil : found.digest,
+            digest: checkpoint.digest,
             filter: filter,
             damage: damage
         )
@@ -275,6 +278,13 @@ public final class Store: Sendable {
     public func fill(_ filter: RecipientFilter, through sequence: UInt64) {
         handover.fill(filter, through: sequence)
     }
+
+    /// Takes back `Damage.isUnequal`, once repair has found the marks equal to those of others.
+    public func forgetDamage() { handover.forgetDamage() }
+
+    /// Checkpoints what is committed, then answers with `frozen`: a copy of the sketch that no
+    /// later write changes.
+    public func freeze() { handover.freeze() }
 
     /// Commits what is queued, checkpoints to the log's end, trims it, ends both threads and, once
     /// no reader is left, gives the directory up.
