@@ -72,6 +72,7 @@ extension Core {
             vote(message, from: node, now: now, into: &effects)
         case .doubted(let life):
             if life == own { becomeDoubted(into: &effects) }
+        case .repair: break  // beside the Core: see Repair.swift
         }
     }
 

@@ -144,7 +144,7 @@ public struct DifferenceEstimate: Sendable {
             let middle = (low + high) / 2
             if slope(middle) > 0 { low = middle } else { high = middle }
         }
-        return max(1, Int(high.rounded()))
+        return max(1, Int(high + 0.5))
     }
 
     /// Of the logarithm of the likelihood, with exp(-pd) for (1 - p)^d.

@@ -44,8 +44,11 @@ public struct SketchPath: Sendable {
     public mutating func advance() {
         state = state &* 0xda94_2042_e4dd_58b5
         let steps = 4_294_967_296 / (Double(state) + 1).squareRoot() - 1
-        // Rounding may leave nothing of the smallest step, and a cell visited twice is not visited.
-        cell += max(1, Int(((Double(cell) + 1.5) * steps).rounded(.up)))
+        let distance = (Double(cell) + 1.5) * steps
+        let whole = Int(distance)
+        // Rounded up without the mathematics library. The smallest step may round to nothing, and
+        // a cell visited twice would not be visited at all.
+        cell += max(1, Double(whole) < distance ? whole + 1 : whole)
     }
 
     /// Whether the path of an id visits a cell.
