@@ -30,6 +30,7 @@ final class NodeLoop: Turn {
     var view: View
     var admin: HTTPServer?
     private(set) var peers: PeerDoor
+    var desk: RepairDesk
     /// A cluster was founded by this life.
     var hasFounded = false
     private var ticker: EventLoop.Timer?
@@ -72,6 +73,11 @@ final class NodeLoop: Turn {
         catalog = parts.catalog
         core = Core(parts.boot)
         peers = PeerDoor(log: parts.log) { _ in }
+        desk = RepairDesk(
+            own: parts.identity.nodeID,
+            isDamaged: parts.identity.damage.isOfState,
+            intervalNanos: parts.config.repairIntervalNanos
+        )
         lastPersisted = parts.identity.nextLocalSequence - 1
         checkpointed = parts.identity.watermark
         shownThrough = parts.identity.watermark
@@ -92,7 +98,7 @@ final class NodeLoop: Turn {
             throw error
         }
         self.admin = admin
-        peers = PeerDoor(log: log) { [unowned self] event in step(event) }
+        peers = PeerDoor(log: log) { [unowned self] event in heard(event) }
         try peers.open(on: loop, ownIdentity, clusterKey.derivedKey("links-1"), config)
         ticker = try EventLoop.Timer(
             on: loop,
@@ -114,6 +120,7 @@ final class NodeLoop: Turn {
         mailbox.drain(into: &messages)
         for message in messages { take(message) }
         peers.serveReady()
+        repairTurn()
         admin?.serveReady()
         // Peers first: their commits run beside ours, and any majority may answer.
         peers.flush()
@@ -166,7 +173,8 @@ final class NodeLoop: Turn {
             backlog.checkpointed(through: through)
             step(.checkpointed(through: through))
         case .filled: keeper.filled()
-        case .frozen: break
+        case .frozen(let sketch, let marks):
+            repair(.frozen(sketch, marksCount: UInt64(marks)))
         }
         metrics.checkpointLag.set(Int(lastPersisted - min(lastPersisted, checkpointed)))
     }
@@ -197,7 +205,9 @@ final class NodeLoop: Turn {
             lastPersisted = sequence
             backlog.persist(sequence, change)
         case .show(let sequence, let change): show(sequence, change)
-        case .vouch(let lease):
+        case .vouch(let given):
+            // Others may vouch for what this node has committed, and it may have lost marks since.
+            let lease = desk.isDamaged ? Lease.void : given
             self.lease = lease
             view.vouch(lease)
             // A full mailbox leaves the loop with an older lease, which ends by itself.
@@ -210,6 +220,14 @@ final class NodeLoop: Turn {
         case .readPage(let request): readPage(request)
         case .halt: end(.failed("the disk failed; see the log line above"))
         }
+    }
+
+    /// Hands whole marks to the Core's log; nil when there is no room now.
+    func merge(_ rows: [RepairRow]) -> UInt64? {
+        effects.removeAll(keepingCapacity: true)
+        let through = core.merge(rows, into: &effects)
+        for effect in effects { execute(effect) }
+        return through
     }
 
     /// The answer comes back as an event, in this turn but not within this step.
@@ -294,6 +312,7 @@ final class NodeLoop: Turn {
         }
         lastTickNanos = now
         step(.ticked)
+        repairTick()
         foundIfComplete()
         do { try view.renew() } catch { log.warning("the state cannot be read", error) }
         for index in catalogOwed { postCatalog(to: index) }

@@ -26,6 +26,7 @@ struct LinkedPeer {
 /// Another node of the cluster, linked or not.
 struct KnownPeer {
     let name: String
+    let node: NodeID?
     let isLinked: Bool
     let roundTripNanos: UInt64?
     /// Writes held here that the peer is not known to hold.
@@ -39,6 +40,7 @@ extension NodeLoop {
         var known = linked.map { peer in
             KnownPeer(
                 name: peer.name,
+                node: peer.node,
                 isLinked: true,
                 roundTripNanos: peer.roundTripNanos,
                 behind: 0
@@ -47,7 +49,13 @@ extension NodeLoop {
         for slot in core.votersInForce.slots where slot.node != identity.nodeID {
             guard !linked.contains(where: { $0.node == slot.node }) else { continue }
             known.append(
-                KnownPeer(name: slot.name, isLinked: false, roundTripNanos: nil, behind: 0)
+                KnownPeer(
+                    name: slot.name,
+                    node: slot.node,
+                    isLinked: false,
+                    roundTripNanos: nil,
+                    behind: 0
+                )
             )
         }
         return known.sorted { $0.name < $1.name }

@@ -53,10 +53,8 @@ public struct Damage: Equatable, Sendable {
     /// Whether nothing was found.
     public var isEmpty: Bool { self == Damage() }
 
-    /// Whether marks alone are damaged, which repair with other nodes can mend.
-    public var isOfMarks: Bool {
-        !isEmpty && registers == 0 && heldOrigins == 0 && logRecords == 0
-    }
+    /// Whether repair with other nodes can mend what is missing: it compares marks alone.
+    public var isOfMarks: Bool { isOfState && registers == 0 }
 }
 
 /// What the start found.
