@@ -8,6 +8,7 @@ from cluster import call, eventually, quell
 
 
 def digests(cluster):
+    """The digests of all nodes: one when they are equal."""
     return {node.status()["marks"]["digest"] for node in cluster.nodes}
 
 
@@ -55,6 +56,19 @@ def delete(node, every=1, count=None, shuffled=None):
             for key in chosen:
                 assert writing.delete(key)
     return len(chosen)
+
+
+def flip(node, count):
+    """Changes a byte of marks of a stopped node; returns of how many."""
+    path = str(node.data / "state.mdb")
+    with lmdb.open(path, subdir=False, max_dbs=64, map_size=1 << 36) as state:
+        marks = state.open_db(b"marks", create=False)
+        with state.begin(db=marks, write=True) as writing:
+            rows = [(bytes(key), bytearray(value)) for key, value in writing.cursor()][:count]
+            for key, value in rows:
+                value[40] ^= 1
+                assert writing.put(key, bytes(value))
+    return len(rows)
 
 
 def linked(*nodes):

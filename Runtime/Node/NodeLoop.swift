@@ -175,6 +175,7 @@ final class NodeLoop: Turn {
         case .filled: keeper.filled()
         case .frozen(let sketch, let marks):
             repair(.frozen(sketch, marksCount: UInt64(marks)))
+        case .audited(let audit): audited(audit)
         }
         metrics.checkpointLag.set(Int(lastPersisted - min(lastPersisted, checkpointed)))
     }

@@ -19,6 +19,9 @@ struct RepairOrder {
     /// Who waits for the answer; nil for the background.
     let exchange: Exchange?
     let isDry: Bool
+    /// Read every own mark again first.
+    var isDeep = false
+    var audit: Audit?
     /// Peers to compare with, in this order.
     var waiting: [KnownPeer]
     var current: KnownPeer?
@@ -42,6 +45,7 @@ struct RepairDesk {
     /// Nodes whose marks were found equal in this life.
     var proved: Set<NodeID> = []
     var isDamaged: Bool
+    var isAuditing = false
     private let intervalNanos: UInt64
     private var nextNanos: UInt64?
 
@@ -133,6 +137,7 @@ extension NodeLoop {
     func repairTick() {
         repair(.ticked)
         mergeNext()
+        goOnRepairing()
         // A damaged node is never ready, and needs it most.
         let mayBegin = isReady || desk.isDamaged
         if desk.isDue(isReady: mayBegin, now: Clock.bootNanoseconds()), desk.orders.isEmpty {
@@ -155,7 +160,11 @@ extension NodeLoop {
 
     private func goOnRepairing() {
         while !desk.machine.isBusy, var order = desk.orders.first {
-            guard order.current == nil else { return }
+            guard order.current == nil, !desk.isAuditing else { return }
+            if order.isDeep, order.audit == nil {
+                desk.isAuditing = true
+                return store.audit()
+            }
             guard !order.waiting.isEmpty else {
                 if passAgain(&order) { continue }
                 desk.orders.removeFirst()
@@ -215,11 +224,31 @@ extension NodeLoop {
         _ = admin?.complete(exchange) { $0.repaired(order) }
     }
 
+    /// Layer 3 has ended; nil when it could not begin yet, and the next tick asks again.
+    func audited(_ audit: Audit?) {
+        desk.isAuditing = false
+        guard let audit else { return }
+        if !desk.orders.isEmpty { desk.orders[0].audit = audit }
+        if audit.damagedCount > 0 {
+            log.warning(
+                "marks have a wrong checksum; they read as suppressed",
+                ["marks.damaged": "\(audit.damagedCount)"]
+            )
+        }
+        if !audit.isEqual {
+            log.warning("the marks on the disk are not those in memory: no lease")
+            desk.isDamaged = true
+            desk.proved = []
+            repair(.damaged(true))
+        }
+        goOnRepairing()
+    }
+
     // MARK: trust
 
     private func proved(equal node: NodeID) {
         desk.proved.insert(node)
-        guard desk.isDamaged, identity.damage.isOfMarks else { return }
+        guard desk.isDamaged, identity.damage.isEmpty || identity.damage.isOfMarks else { return }
         let voters = core.votersInForce
         let others = voters.slots.count {
             $0.node != identity.nodeID && desk.proved.contains($0.node)

@@ -1,14 +1,18 @@
 // `POST /v1/repair`: compare with every peer, or with one, and mend unless it is a dry run.
 //
-//     {"peer":"n2","dry_run":true}     both optional; no body means all peers, and mend
+//     {"peer":"n2","dry_run":true,"deep":true}     all optional; no body: all peers, and mend
 //     200 {"equal","peers":[{"peer","differences","pushed","pulled","bytes_sent","bytes_received",
 //                            "bytes_floor","ratio","round_trips","seconds"}]}
+//
+// A deep one reads every own mark again first, verifies its checksum and compares the whole with
+// the sketch in memory: "deep":{"marks_damaged","memory_equal"} stands beside "peers".
 //
 // The answer comes when the last peer is done. A peer that could not be compared with has one
 // member more, "failure", which says why. `GET /v1/repair` says how far the running one is.
 
 import Cluster
 import Servers
+import Storage
 import Wire
 
 extension NodeLoop {
@@ -45,6 +49,7 @@ extension NodeLoop {
         let order = RepairOrder(
             exchange: exchange,
             isDry: wish.isDry,
+            isDeep: wish.isDeep,
             waiting: peers,
             all: peers
         )
@@ -59,16 +64,25 @@ extension NodeLoop {
 private struct RepairWish {
     var peer: String?
     var isDry = false
+    var isDeep = false
 
     init(_ call: Call) throws {
         guard !call.body.isEmpty else { return }
         let json = try call.json()
         peer = try json.optional("peer")
-        guard let flag = json["dry_run"], !flag.isNull else { return }
-        guard let isDry = flag.bool else {
-            throw Refused(.badRequest, "`dry_run` is neither true nor false.")
+        isDry = try json.flag("dry_run")
+        isDeep = try json.flag("deep")
+    }
+}
+
+extension JSONValue {
+    /// A member that may be missing, but must be true or false if it is there.
+    fileprivate func flag(_ name: String) throws -> Bool {
+        guard let member = self[name], !member.isNull else { return false }
+        guard let flag = member.bool else {
+            throw Refused(.badRequest, "`\(name)` is neither true nor false.")
         }
-        self.isDry = isDry
+        return flag
     }
 }
 
@@ -82,6 +96,13 @@ extension HTTPAnswer {
             json.beginArray()
             for (name, report) in order.reports { json.report(report, of: name) }
             json.endArray()
+            if let audit = order.audit {
+                json.key("deep")
+                json.beginObject()
+                json.field("marks_damaged", audit.damagedCount)
+                json.field("memory_equal", audit.isEqual)
+                json.endObject()
+            }
             json.endObject()
         }
     }

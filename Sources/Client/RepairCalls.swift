@@ -44,6 +44,10 @@ public struct RepairOutcome: Sendable {
     public let isEqual: Bool
     /// One row a peer.
     public let peers: [RepairRow]
+    /// Own marks with a wrong checksum; nil when nobody asked.
+    public let damagedCount: Int64?
+    /// Whether the sketch in memory is that of the marks on the disk; nil when nobody asked.
+    public let isMemoryEqual: Bool?
     /// The node's answer as one line of JSON.
     public let json: String
 }
@@ -73,10 +77,16 @@ extension QuellClient {
     /// - Parameters:
     ///   - peer: the only one to compare with; nil for all.
     ///   - isDry: changes nothing.
-    public func repair(peer: String?, isDry: Bool) throws(ClientError) -> RepairOutcome {
+    ///   - isDeep: reads every own mark again first.
+    public func repair(
+        peer: String?,
+        isDry: Bool,
+        isDeep: Bool
+    ) throws(ClientError) -> RepairOutcome {
         var request = Request(post: "/v1/repair") { json in
             if let peer { json.field("peer", peer) }
             json.field("dry_run", isDry)
+            json.field("deep", isDeep)
         }
         request.isRepeatable = false
         let json = try ask(request)
@@ -86,6 +96,8 @@ extension QuellClient {
         return RepairOutcome(
             isEqual: isEqual,
             peers: peers.compactMap(RepairRow.init),
+            damagedCount: json["deep"]?["marks_damaged"]?.integer,
+            isMemoryEqual: json["deep"]?["memory_equal"]?.bool,
             json: json.text
         )
     }

@@ -79,7 +79,9 @@ struct RepairPeeling: Sendable {
             return partition(guess)
         }
         let aim = guess * Limits.repairFirstChunkPercent / 100
-        let next = aim > global.count ? aim : global.count + max(2, global.count / 20)
+        let next =
+            aim > global.count
+            ? aim : global.count + max(Limits.repairSmallestChunkCount, global.count / 20)
         var step = Step()
         ask(.global, first: global.count, count: min(size, next) - global.count, &step)
         return step

@@ -21,7 +21,8 @@ public struct SketchDecoder: Sendable {
     private var found: [UInt64: SketchPath] = [:]
     private var disbelieved: Set<UInt64> = []
     private var estimate = DifferenceEstimate()
-    private var touches = 0
+    /// Cells touched by the last `add`.
+    private(set) var touches = 0
     private let partition: Int?
 
     /// Touches of cells that a decoder makes per cell at most: an id has 27 places among a million

@@ -20,6 +20,7 @@ final class Handover: Sendable {
         var isBehind = false
         var isUrgent = false
         var forgetsDamage = false
+        var audits = false
         /// Copies of the sketch that were asked for.
         var freezesCount = 0
         var sketchKey: SketchKey?
@@ -43,6 +44,8 @@ final class Handover: Sendable {
         case merge(behind: Bool, urgent: Bool)
         /// The marks are what they should be.
         case forgetDamage
+        /// Read every mark again.
+        case audit
         /// Take the cluster's sketch key.
         case adopt(SketchKey)
         /// Begin to fill a filter.
@@ -100,6 +103,12 @@ final class Handover: Sendable {
         bell.ring()
     }
 
+    /// Asks to read every mark again.
+    func audit() {
+        work.withLock { $0.audits = true }
+        bell.ring()
+    }
+
     /// Asks for a copy of the sketch that shows what is committed.
     func freeze() {
         work.withLock {
@@ -146,6 +155,10 @@ final class Handover: Sendable {
             if work.forgetsDamage {
                 work.forgetsDamage = false
                 return .forgetDamage
+            }
+            if work.audits {
+                work.audits = false
+                return .audit
             }
             if let key = work.sketchKey.take() { return .adopt(key) }
             if let fill = work.fill.take() { return .fill(fill) }
@@ -242,6 +255,7 @@ struct Checkpointer {
                     }
                     handover.wait(millis: millis)
                 case .forgetDamage: try checkpoint.forgetDamage()
+                case .audit: if !checkpoint.tally.beginAudit() { outlet.send(.audited(nil)) }
                 case .adopt(let key):
                     try checkpoint.adopt(key)
                     try report(since: monotonicNanoseconds())
@@ -330,7 +344,9 @@ struct Checkpointer {
     /// Reads some marks for whoever waits for them; false when nobody does.
     private mutating func readMarks() throws(StorageError) -> Bool {
         let isFilling = try fillPage()
-        return try checkpoint.walk(limit: scanPageCount / 4) || isFilling
+        let isWalking = try checkpoint.walk(limit: scanPageCount / 4)
+        if let audit = checkpoint.tally.audit.take() { outlet.send(.audited(audit)) }
+        return isWalking || isFilling
     }
 
     private func giveSketch() throws(StorageError) {

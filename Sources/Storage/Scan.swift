@@ -44,14 +44,24 @@ struct MarkScan {
     private let hash: SipHash?
     private let filter: RecipientFilter?
     private let collectsIDs: Bool
+    private let verifies: Bool
+    /// Marks whose checksum is wrong, when that is looked at.
+    private(set) var damagedCount = 0
 
     /// - Parameters:
     ///   - filter: gets every mark; nil to compute the digest alone.
     ///   - key: hashes for the digest; nil to fill the filter alone.
     ///   - collectsIDs: keeps the ids of each page for the sketch.
-    init(filter: RecipientFilter?, key: SketchKey?, collectsIDs: Bool = false) {
+    ///   - verifies: compares every checksum.
+    init(
+        filter: RecipientFilter?,
+        key: SketchKey?,
+        collectsIDs: Bool = false,
+        verifies: Bool = false
+    ) {
         self.filter = filter
         self.collectsIDs = collectsIDs
+        self.verifies = verifies
         hash = key?.hash
     }
 
@@ -104,6 +114,13 @@ struct MarkScan {
             let id = MarkDigest.id(key: encoded, value: value, valueCount: count, hash: hash)
             digest.toggle(id)
             if collectsIDs { ids.append(id) }
+        }
+        if verifies {
+            var stored = ByteCursor(at: count)
+            let checksum = SipHash.checksum.hash(encoded, then: value, count: count)
+            do { if try stored.u64(value) != checksum { damagedCount += 1 } } catch {
+                damagedCount += 1
+            }
         }
         guard let filter else { return }
         do {

@@ -280,6 +280,10 @@ public final class Store: Sendable {
     /// Takes back `Damage.isUnequal`, once repair has found the marks equal to those of others.
     public func forgetDamage() { handover.forgetDamage() }
 
+    /// Reads every mark again, in pages beside other work, verifies its checksum and compares the
+    /// whole with the sketch in memory; answered by `audited`.
+    public func audit() { handover.audit() }
+
     /// Checkpoints what is committed, then answers with `frozen`: a copy of the sketch that no
     /// later write changes.
     public func freeze() { handover.freeze() }

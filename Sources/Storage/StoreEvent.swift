@@ -17,6 +17,8 @@ public enum StoreEvent: Equatable, Sendable {
     /// The answer to `Store.freeze`: the sketch of all marks, `marks` keys; nil while the start's
     /// walk has not read them all.
     case frozen(Sketch?, marks: Int)
+    /// The answer to `Store.audit`; nil while the start's walk has not read all marks.
+    case audited(Audit?)
     /// The filter given to `Store.fill` has every mark.
     case filled
     /// No room for the marks: tried again until there is. Sent once a stall.

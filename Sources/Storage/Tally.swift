@@ -4,6 +4,7 @@
 //                                                               └─► sketch, once it has returned
 //     start  ──► scan ──► digest, before the first lease
 //                    └──► page by page ──► sketch, behind it
+//     audit  ──► the same walk once more, every checksum verified ──► compared with the sketch
 //
 // All of it happens on the checkpointer's thread, so the walk that rebuilds the sketch and the
 // commits never overlap: a mark that the walk has passed is toggled, one that it has not reached is
@@ -15,6 +16,14 @@
 // forget it; only repair does.
 
 internal import Suppression
+
+/// What reading every mark again has found (DESIGN 7, layer 3).
+public struct Audit: Equatable, Sendable {
+    /// Marks whose checksum is wrong.
+    public let damagedCount: Int
+    /// Whether the sketch in memory is that of the marks on the disk.
+    public let isEqual: Bool
+}
 
 /// The ids that a transaction puts in or takes out; applied when it has committed.
 struct MarkToggles {
@@ -50,6 +59,10 @@ struct MarkTally {
     private var doubt = MarkDigest()
     private var cells: Sketch?
     private var walk: MarkScan?
+    /// The same again, for comparison; never together with the first walk.
+    private var again: (cells: Sketch, walk: MarkScan)?
+    /// What the last audit found; taken by whoever reports it.
+    var audit: Audit?
 
     /// - Parameters:
     ///   - key: as adopted; nil before that.
@@ -87,7 +100,26 @@ struct MarkTally {
     var sketch: Sketch? { walk == nil ? cells : nil }
 
     /// Whether marks have yet to be read for the sketch.
-    var isWalking: Bool { walk != nil }
+    var isWalking: Bool { walk != nil || again != nil }
+
+    /// Begins to read every mark once more; false while the sketch is not complete.
+    mutating func beginAudit() -> Bool {
+        guard walk == nil, cells != nil else { return false }
+        let reader = MarkScan(filter: nil, key: key, collectsIDs: true, verifies: true)
+        if again == nil { again = (Sketch(), reader) }
+        return true
+    }
+
+    private mutating func endAudit(_ reading: MarkScan, _ recomputed: Sketch) {
+        audit = Audit(damagedCount: reading.damagedCount, isEqual: recomputed == cells)
+        again = nil
+        guard let digest, recomputed != cells else { return }
+        // The disk is what a start would find; what was written keeps its say.
+        let written = digest.distance(to: doubt)
+        cells = recomputed
+        self.digest = recomputed.digest
+        doubt = written.distance(to: recomputed.digest)
+    }
 
     /// Reads the next marks for the sketch, from a snapshot that shows every commit.
     mutating func walk(
@@ -95,13 +127,19 @@ struct MarkTally {
         _ table: Table,
         limit: Int
     ) throws(StorageError) {
-        guard let hasMore = try walk?.page(snapshot, table, limit: limit) else { return }
-        if let ids = walk?.ids { cells?.toggle(ids) }
-        if !hasMore { walk = nil }
+        if let hasMore = try walk?.page(snapshot, table, limit: limit) {
+            if let ids = walk?.ids { cells?.toggle(ids) }
+            if !hasMore { walk = nil }
+        } else if let hasMore = try again?.walk.page(snapshot, table, limit: limit) {
+            if let ids = again?.walk.ids { again?.cells.toggle(ids) }
+            if !hasMore, let (recomputed, reading) = again { endAudit(reading, recomputed) }
+        }
     }
 
     /// For the next transaction.
-    var toggles: MarkToggles { MarkToggles(digest == nil ? nil : key?.hash, walk) }
+    var toggles: MarkToggles {
+        MarkToggles(digest == nil ? nil : key?.hash, walk ?? again?.walk)
+    }
 
     /// The digest to write with a transaction; nil when it does not change.
     func written(after toggles: MarkToggles) -> MarkDigest? {
@@ -114,8 +152,10 @@ struct MarkTally {
     mutating func apply(_ toggles: inout MarkToggles) {
         for id in toggles.ids { digest?.toggle(id) }
         cells?.toggle(toggles.ids)
-        // Taken out again: the walk will come to them.
-        cells?.toggle(toggles.ahead)
+        // Taken out again where the walk will come to them.
+        if walk != nil { cells?.toggle(toggles.ahead) }
+        again?.cells.toggle(toggles.ids)
+        again?.cells.toggle(toggles.ahead)
     }
 
     /// What was found is what there should be.

@@ -12,7 +12,8 @@ struct Repair: ParsableCommand {
             Asks the first node that can be reached; it compares with each peer in turn. Mending
             only ever adds what one side lacks: nothing is lifted, nothing is deleted.
 
-            Exit code 1: not equal at the end, or differences in a dry run. 2: a peer was not
+            Exit code 1: not equal at the end, or differences in a dry run, or marks that --deep
+            found damaged. 2: a peer was not
             reached.
 
             EXAMPLE
@@ -25,6 +26,8 @@ struct Repair: ParsableCommand {
     var peer: String?
     @Flag(name: .long, help: "Say what differs and change nothing.")
     var dryRun = false
+    @Flag(name: .long, help: "Read every mark of that node again first, checksums included.")
+    var deep = false
     @Flag(name: .long, help: "Print JSON.")
     var json = false
 
@@ -32,7 +35,7 @@ struct Repair: ParsableCommand {
         let doors = try target.adminDoors()
         let meter = RepairMeter(isShown: isatty(2) == 1 && !json)
         defer { meter.end() }
-        let (peer, isDry) = (peer, dryRun)
+        let (peer, isDry, isDeep) = (peer, dryRun, deep)
         var last = "no node is named"
         for address in doors.addresses {
             do throws(ClientError) {
@@ -43,7 +46,7 @@ struct Repair: ParsableCommand {
                 )
                 _ = try client.isWell("/livez")
                 meter.watch(address, doors.key)
-                let outcome = try client.repair(peer: peer, isDry: isDry)
+                let outcome = try client.repair(peer: peer, isDry: isDry, isDeep: isDeep)
                 meter.end()
                 return report(outcome)
             } catch {
@@ -59,13 +62,18 @@ struct Repair: ParsableCommand {
             print(outcome.json)
         } else {
             for row in outcome.peers { print(line(row)) }
+            if let damaged = outcome.damagedCount {
+                print("\(damaged) marks with a wrong checksum")
+            }
+            if outcome.isMemoryEqual == false { print("the disk is not what memory says") }
             if outcome.peers.isEmpty {
                 print("this node has no peers; there is nothing to compare")
             }
             print(outcome.isEqual ? "all equal" : "NOT EQUAL")
         }
         if outcome.peers.contains(where: { $0.failure != nil }) { finish(.unknown) }
-        if !outcome.isEqual { finish(.no) }
+        let isWell = outcome.damagedCount ?? 0 == 0 && outcome.isMemoryEqual ?? true
+        if !outcome.isEqual || !isWell { finish(.no) }
     }
 
     private func line(_ row: RepairRow) -> String {

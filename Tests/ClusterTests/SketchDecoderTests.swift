@@ -118,6 +118,20 @@ private func stream(_ ours: [UInt64], _ theirs: [UInt64], first: Int, atMost: In
         }
     }
 
+    @Test("cells that nobody's marks made: noise is put back once and never taken again")
+    func noise() {
+        var ids = Ids(seed: 12)
+        let id = ids.next()
+        var path = SketchPath(id)
+        path.advance()
+        var theirs = SketchCells(count: 256)
+        theirs.toggle(id, at: path.cell)
+        var decoder = SketchDecoder()
+        decoder.add(ours: SketchCells(count: 256), theirs: theirs)
+        #expect(!decoder.isDecoded && decoder.ids.isEmpty)
+        #expect(decoder.touches > 0 && decoder.touches < 100)
+    }
+
     @Test("an id of another partition is never believed")
     func partition() {
         var ids = Ids(seed: 8)

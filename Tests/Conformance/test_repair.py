@@ -6,7 +6,7 @@ import pytest
 
 from api import Api
 from cluster import address, call, eventually, quell
-from planted import delete, digests, fill, linked, repair, repair_at
+from planted import delete, digests, fill, flip, linked, repair, repair_at
 
 NEVER = ("--repair-interval", "0")
 FIELDS = {
@@ -60,8 +60,8 @@ def test_planted(three, tmp_path):
         assert Api(three.nodes[0]).decision(address()) == "allow", "the others go on"
         time.sleep(0.3)
 
-    for ask in (lambda *flags: repair(three, *flags), lambda *flags: repair_at(three, victim, *flags)):
-        code, answer = ask("--dry-run")
+    for asked in (three.nodes[0], victim):
+        code, answer = repair_at(three, asked, "--dry-run")
         assert code == 1 and answer["equal"] is False
         found = {name: row["differences"] for name, row in rows(answer).items()}
         assert set(found.values()) <= {0, planted} and planted in found.values(), found
@@ -131,6 +131,20 @@ def test_unreached(three, tmp_path):
     assert code == 64 and "nobody" in why
     refused = call(three.nodes[0].admin, "POST", "/v1/repair")
     assert refused.status == 401
+
+
+def test_deep(three, tmp_path):
+    """`--deep` reads every mark of the node again and verifies its checksum."""
+    fill(three, 2_000, tmp_path)
+    code, answer = repair(three, "--deep")
+    assert code == 0 and answer["deep"] == {"marks_damaged": 0, "memory_equal": True}
+    victim = three.nodes[0]
+    assert victim.stop() in (0, None)
+    assert flip(victim, count=3) == 3
+    victim.run(wait=False)
+    linked(victim)
+    code, answer = repair_at(three, victim, "--deep", "--dry-run")
+    assert code == 1 and answer["deep"]["marks_damaged"] == 3, answer
 
 
 def test_background(fresh, tmp_path):

@@ -184,4 +184,89 @@ import Testing
         #expect(trusted.damage.isEmpty)
         _ = trusted.store.close(deadlineMillis: 0)
     }
+
+    @Test("an audit reads every mark again, while others are written, and finds what is wrong")
+    func audit() throws {
+        let scratch = try Scratch()
+        let opening = try Opening.begin(scratch.path, lazyOptions)
+        var checkpoint = Checkpoint(
+            opening.state,
+            watermark: 0,
+            held: HeldSet(),
+            wallMillis: { 1 }
+        )
+        let isEarly = checkpoint.tally.beginAudit()
+        #expect(!isEarly, "there is no sketch yet")
+        try checkpoint.adopt(sketchKey)
+        var dice = Seeded(state: 5)
+        var sequence: UInt64 = 0
+        func write(_ count: Int) throws {
+            let logged = (0..<count).map { _ in
+                sequence += 1
+                return LoggedChange(sequence: sequence, change: self.write(sequence, &dice))
+            }
+            try checkpoint.merge(logged[...], through: sequence)
+        }
+        func audited() throws -> Audit? {
+            let hasBegun = checkpoint.tally.beginAudit()
+            #expect(hasBegun)
+            while try checkpoint.walk(limit: 13) { try write(3) }
+            defer { checkpoint.tally.audit = nil }
+            return checkpoint.tally.audit
+        }
+        try write(200)
+        while try checkpoint.walk(limit: 50) {}
+        #expect(try audited() == Audit(damagedCount: 0, isEqual: true))
+
+        // Someone else's hand while we run.
+        do {
+            let transaction = try WriteTransaction(opening.state.environment)
+            var deletedCount = 0
+            for n in 1...400 as ClosedRange<UInt64> where deletedCount == 0 {
+                var gone: [UInt8] = []
+                key(n).encode(into: &gone)
+                deletedCount += try transaction.delete(gone, in: opening.state.tables.marks) ? 1 : 0
+            }
+            #expect(deletedCount == 1)
+            try transaction.commit()
+        }
+        let found = try audited()
+        #expect(found?.isEqual == false)
+        #expect(try checkpoint.tally.sketch == scanned(opening.state), "the disk is what counts")
+        #expect(checkpoint.tally.isDoubted, "and what was written keeps its say")
+        #expect(try audited() == Audit(damagedCount: 0, isEqual: true))
+    }
+
+    @Test("an audit counts the marks whose checksum is wrong")
+    func checksums() throws {
+        let scratch = try Scratch()
+        let first = try Store.open(
+            directory: scratch.path,
+            options: lazyOptions,
+            sink: Recorder().sink
+        )
+        first.store.adopt(sketchKey)
+        #expect(first.store.append(optOuts(1...30)))
+        _ = first.store.close(deadlineMillis: 10_000)
+        for n in [4, 9] as [UInt64] {
+            var encoded: [UInt8] = []
+            key(n).encode(into: &encoded)
+            #expect(try corrupt(scratch.file("state.mdb"), after: encoded + [1], skipping: 30) > 0)
+        }
+        let recorder = Recorder()
+        let opened = try Store.open(
+            directory: scratch.path,
+            options: lazyOptions,
+            sink: recorder.sink
+        )
+        for _ in 0..<100 where !recorder.all.contains(.audited(found)) {
+            let count = recorder.all.count
+            opened.store.audit()
+            try #require(recorder.wait { _ in recorder.all.count > count })
+        }
+        #expect(recorder.all.contains(.audited(found)))
+        _ = opened.store.close(deadlineMillis: 0)
+    }
+
+    private var found: Audit { Audit(damagedCount: 2, isEqual: true) }
 }
