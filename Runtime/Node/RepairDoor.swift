@@ -250,15 +250,17 @@ extension NodeLoop {
         desk.proved.insert(node)
         guard desk.isDamaged, identity.damage.isEmpty || identity.damage.isOfMarks else { return }
         let voters = core.votersInForce
-        let others = voters.slots.count {
-            $0.node != identity.nodeID && desk.proved.contains($0.node)
+        var others = SlotMask()
+        for (at, slot) in voters.slots.enumerated()
+        where slot.node != identity.nodeID && desk.proved.contains(slot.node) {
+            others.insert(at)
         }
-        guard !voters.slots.isEmpty, others >= voters.othersToHear else { return }
+        guard voters.isProof(others) else { return }
         desk.isDamaged = false
         store.forgetDamage()
         step(.repaired)
         repair(.damaged(false))
-        log.notice("the marks are equal to those of other voters again", ["nodes": "\(others)"])
+        log.notice("the marks are equal to those of other voters again", ["nodes": "\(others.count)"])
     }
 }
 

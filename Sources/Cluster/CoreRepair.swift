@@ -35,7 +35,10 @@ extension Core {
 }
 
 extension VoterSet {
-    /// How many other voters a damaged or empty node must have heard in full before it may vouch
-    /// again: with fewer, a write could sit on the rest alone (DESIGN 6).
-    public var othersToHear: Int { slots.count - majority + 1 }
+    /// Whether these other voters, found equal, end a node's doubt about its marks: with fewer, a
+    /// write could sit on the rest alone (DESIGN 6). A joint generation asks it of both parties.
+    public func isProof(_ others: SlotMask) -> Bool {
+        !slots.isEmpty
+            && parties.allSatisfy { $0.intersection(others).count >= VoterSet.blocking($0) }
+    }
 }

@@ -9,12 +9,11 @@ struct Repair: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Compare a node's marks with every peer's, and mend what differs.",
         discussion: """
-            Asks the first node that can be reached; it compares with each peer in turn. Mending
-            only ever adds what one side lacks: nothing is lifted, nothing is deleted.
+            Asks the first node that can be reached; it compares with each peer.
+            Mending only adds what one side lacks; nothing is lifted or deleted.
 
-            Exit code 1: not equal at the end, or differences in a dry run, or marks that --deep
-            found damaged. 2: a peer was not
-            reached.
+            Exit code 1: not equal at the end, differences in a dry run, or marks
+            that --deep found damaged. 2: a peer was not reached.
 
             EXAMPLE
               quell repair --dry-run --json
