@@ -248,7 +248,8 @@ extension NodeLoop {
 
     private func proved(equal node: NodeID) {
         desk.proved.insert(node)
-        guard desk.isDamaged, identity.damage.isEmpty || identity.damage.isOfMarks else { return }
+        let isOfMarks = !identity.damage.isOfState || identity.damage.isOfMarks
+        guard desk.isDamaged, isOfMarks else { return }
         let voters = core.votersInForce
         var others = SlotMask()
         for (at, slot) in voters.slots.enumerated()
@@ -260,7 +261,10 @@ extension NodeLoop {
         store.forgetDamage()
         step(.repaired)
         repair(.damaged(false))
-        log.notice("the marks are equal to those of other voters again", ["nodes": "\(others.count)"])
+        log.notice(
+            "the marks are equal to those of other voters again",
+            ["nodes": "\(others.count)"]
+        )
     }
 }
 
