@@ -3,6 +3,7 @@
 //     /livez /readyz /metrics                     anybody who reaches the port
 //     /v1/status /v1/members                      admin key
 //     /v1/voters                                  admin key; see VotersRoute.swift
+//     /v1/repair                                  admin key; POST compares and mends
 //     /v1/tenants /v1/streams /v1/topics /v1/keys admin key; GET, POST, DELETE (for ever)
 //
 // Every change is a register signed by the admin who asked; the node keeps no admin secret, it
@@ -96,6 +97,7 @@ extension NodeLoop: HTTPService {
                 json.endObject()
             }
         case "/v1/voters": return try voters(call, exchange, into: &answer)
+        case "/v1/repair": return try repairs(call, exchange, into: &answer)
         case "/v1/tenants": return try tenants(call, exchange, into: &answer)
         case "/v1/streams": return try streams(call, exchange, into: &answer)
         case "/v1/topics": return try topics(call, exchange, into: &answer)
@@ -130,6 +132,7 @@ extension NodeLoop: HTTPService {
     /// The first thing that is missing, for the operator.
     private var notReadyBecause: String {
         if core.isDoubted { return "not ready: this data directory was put back from a copy" }
+        if desk.isDamaged { return "not ready: marks are damaged; run `quell repair`" }
         if role == "learner" { return "not ready: a learner, which catches up with the voters" }
         if !catalog.isUsable { return "not ready: no tenant, API key and token key yet" }
         if lease.asOfNanos == nil { return "not ready: no lease" }

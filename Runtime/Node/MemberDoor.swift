@@ -84,6 +84,12 @@ final class MemberDoor {
         carryOut()
     }
 
+    /// Rules a member out, for ever.
+    func evict(_ node: NodeID) {
+        guard machine.evict(node, now: Clock.bootNanoseconds(), into: &effects) else { return }
+        carryOut()
+    }
+
     func unlinked(_ node: NodeID) { machine.unlinked(node) }
 
     func heard(from node: NodeID) { machine.heard(from: node, now: Clock.bootNanoseconds()) }
@@ -246,10 +252,13 @@ extension NodeLoop {
     /// All other nodes, and voters that nobody has told of yet.
     var knownPeers: [KnownPeer] {
         let rows = memberRows.filter { $0.record.node != identity.nodeID }
+        let linked = Set(peers.peers.map(\.node))
         var known = rows.map { row in
             KnownPeer(
                 name: row.record.facts.name,
+                node: row.record.node,
                 state: row.state,
+                isLinked: linked.contains(row.record.node),
                 roundTripNanos: row.roundTripNanos,
                 behind: 0
             )
@@ -257,10 +266,27 @@ extension NodeLoop {
         for slot in core.votersInForce.slots where slot.node != identity.nodeID {
             guard !rows.contains(where: { $0.record.node == slot.node }) else { continue }
             known.append(
-                KnownPeer(name: slot.name, state: .unreachable, roundTripNanos: nil, behind: 0)
+                KnownPeer(
+                    name: slot.name,
+                    node: slot.node,
+                    state: .unreachable,
+                    isLinked: linked.contains(slot.node),
+                    roundTripNanos: nil,
+                    behind: 0
+                )
             )
         }
         return known.sorted { $0.name < $1.name }
+    }
+
+    /// A slot that was bound to another id under the same name: the disk of the id before is gone,
+    /// and nobody need wait for it.
+    func evictReplaced(_ before: VoterSet, by next: VoterSet) {
+        for slot in before.slots where next.slot(of: slot.node) == nil {
+            if next.slots.contains(where: { $0.name == slot.name }) {
+                peers.members?.evict(slot.node)
+            }
+        }
     }
 
     /// Once a tick.

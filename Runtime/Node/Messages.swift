@@ -122,6 +122,8 @@ enum Limits {
     /// Connections of the admin listener: admins and scrapers are few, and these come out of the
     /// tenth of the descriptors that public connections leave.
     static let adminConnectionsCount = 64
+    /// Repairs that wait for each other: an operator and the background, twice.
+    static let repairOrdersCount = 4
     /// Bytes of the stack of a serving loop's thread.
     static let threadStackBytes = 4 * 1_048_576
     /// Bytes of a key file: 64 hex digits or a bearer text, and a line end.

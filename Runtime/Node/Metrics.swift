@@ -45,6 +45,10 @@ enum MetricName: String, CaseIterable {
     case memberUnreachable = "quell_member_unreachable_nodes"
     case memberUnstable = "quell_member_unstable_nodes"
     case memberDoubt = "quell_member_doubt_state"
+    case repairDifferences = "quell_repair_differences_total"
+    case repairBytes = "quell_repair_bytes_total"
+    case repairUnequal = "quell_repair_unequal_peers"
+    case repairDamaged = "quell_repair_damaged_state"
     case ready = "quell_node_ready_state"
     case build = "quell_node_build_labels"
 }
@@ -92,6 +96,10 @@ public final class NodeMetrics: Sendable {
     let peersMalformed = Gauge()
     let cloned = Gauge()
     let members = MemberMetrics()
+    let repairDifferences = Counter()
+    let repairBytes = Counter()
+    let repairUnequal = Gauge()
+    let repairDamaged = Gauge()
     let ready = Gauge()
     /// 1 while a commit works here, whatever the lease says.
     let writable = Gauge()
@@ -185,6 +193,10 @@ extension MetricsPage {
         page.sum(.peersMalformed, "counter", [UInt64(node.peersMalformed.now)])
         page.gauge(.cloned, node.cloned)
         page.members(node.members)
+        page.sum(.repairDifferences, "counter", [node.repairDifferences.total])
+        page.sum(.repairBytes, "counter", [node.repairBytes.total])
+        page.gauge(.repairUnequal, node.repairUnequal)
+        page.gauge(.repairDamaged, node.repairDamaged)
         page.gauge(.ready, node.ready)
         page.head(.build, "gauge")
         page.sample(.build, labels: "node=\"\(name)\",version=\"\(version)\"", "1")

@@ -30,6 +30,7 @@ final class NodeLoop: Turn {
     var view: View
     var admin: HTTPServer?
     private(set) var peers: PeerDoor
+    var desk: RepairDesk
     /// A cluster was founded by this life.
     var hasFounded = false
     private var ticker: EventLoop.Timer?
@@ -72,6 +73,11 @@ final class NodeLoop: Turn {
         catalog = parts.catalog
         core = Core(parts.boot)
         peers = PeerDoor(log: parts.log) { _ in }
+        desk = RepairDesk(
+            own: parts.identity.nodeID,
+            isDamaged: parts.identity.damage.isOfState,
+            intervalNanos: parts.config.repairIntervalNanos
+        )
         lastPersisted = parts.identity.nextLocalSequence - 1
         checkpointed = parts.identity.watermark
         shownThrough = parts.identity.watermark
@@ -92,7 +98,7 @@ final class NodeLoop: Turn {
             throw error
         }
         self.admin = admin
-        peers = PeerDoor(log: log, members: memberDoor()) { [unowned self] in step($0) }
+        peers = PeerDoor(log: log, members: memberDoor()) { [unowned self] in heard($0) }
         try peers.open(on: loop, ownIdentity, clusterKey.derivedKey("links-1"), config)
         ticker = try EventLoop.Timer(
             on: loop,
@@ -114,6 +120,7 @@ final class NodeLoop: Turn {
         mailbox.drain(into: &messages)
         for message in messages { take(message) }
         peers.serveReady()
+        repairTurn()
         admin?.serveReady()
         // Peers first: their commits run beside ours, and any majority may answer.
         peers.flush()
@@ -166,6 +173,9 @@ final class NodeLoop: Turn {
             backlog.checkpointed(through: through)
             step(.checkpointed(through: through))
         case .filled: keeper.filled()
+        case .frozen(let sketch, let marks):
+            repair(.frozen(sketch, marksCount: UInt64(marks)))
+        case .audited(let audit): audited(audit)
         }
         metrics.checkpointLag.set(Int(lastPersisted - min(lastPersisted, checkpointed)))
     }
@@ -180,6 +190,7 @@ final class NodeLoop: Turn {
         while !pages.isEmpty || nextVoters != nil {
             effects.removeAll(keepingCapacity: true)
             if let voters = nextVoters.take() {
+                evictReplaced(core.votersInForce, by: voters)
                 core.step(.voters(voters), now: now(), into: &effects)
             } else {
                 core.step(.page(pages.removeFirst()), now: now(), into: &effects)
@@ -209,6 +220,14 @@ final class NodeLoop: Turn {
         case .readPage(let request): readPage(request)
         case .halt: end(.failed("the disk failed; see the log line above"))
         }
+    }
+
+    /// Hands whole marks to the Core's log; nil when there is no room now.
+    func merge(_ rows: [RepairRow]) -> UInt64? {
+        effects.removeAll(keepingCapacity: true)
+        let through = core.merge(rows, into: &effects)
+        for effect in effects { execute(effect) }
+        return through
     }
 
     /// The answer comes back as an event, in this turn but not within this step.
@@ -293,6 +312,7 @@ final class NodeLoop: Turn {
         }
         lastTickNanos = now
         step(.ticked)
+        repairTick()
         foundIfComplete()
         do { try view.renew() } catch { log.warning("the state cannot be read", error) }
         for index in catalogOwed { postCatalog(to: index) }

@@ -27,7 +27,9 @@ struct LinkedPeer {
 /// Another node of the cluster, linked or not.
 struct KnownPeer {
     let name: String
+    let node: NodeID
     let state: MemberState
+    let isLinked: Bool
     let roundTripNanos: UInt64?
     /// Writes held here that the peer is not known to hold.
     let behind: Int

@@ -147,6 +147,27 @@ struct View: ~Copyable {
         return assembly.page
     }
 
+    /// The marks that these ids lead to, as the state has them.
+    mutating func marks(
+        withIDs ids: [UInt64],
+        under key: SketchKey,
+        orChanged: Bool
+    ) throws(StorageError) -> [RepairFound] {
+        try renew()
+        return try reader.marks(withIDs: ids, under: key, orChanged: orChanged).map {
+            RepairFound(id: $0.id, row: RepairRow(key: $0.key, mark: $0.mark))
+        }
+    }
+
+    /// The ids of all marks of a partition, as the state has them.
+    mutating func ids(
+        ofPartition partition: Int,
+        under key: SketchKey
+    ) throws(StorageError) -> [UInt64] {
+        try renew()
+        return try reader.ids(ofPartition: partition, under: key)
+    }
+
     /// Whether the snapshot has everything up to here.
     mutating func shows(_ sequence: UInt64) throws(StorageError) -> Bool {
         try renew()

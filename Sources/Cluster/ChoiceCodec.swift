@@ -41,7 +41,7 @@ extension Message {
             out.append(14)
             out.append(bigEndian: life.node.raw)
             out.append(bigEndian: life.epoch.raw)
-        case .changes, .receipts, .heldHash, .held, .ask, .confirm, .pull, .page:
+        case .changes, .receipts, .heldHash, .held, .ask, .confirm, .pull, .page, .repair:
             preconditionFailure("no message of the choice")
         }
     }

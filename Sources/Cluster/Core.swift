@@ -182,6 +182,10 @@ public struct Core: Sendable {
     /// The voters in force.
     public var votersInForce: VoterSet { voters }
 
+    /// What this node can vouch for. Others may confirm what it has committed, and a damaged state
+    /// may have lost marks since.
+    var lease: Lease { isDamaged ? .void : freshness.lease }
+
     /// Writes without an answer yet.
     public var waitingCount: Int { gate.waitingCount }
 

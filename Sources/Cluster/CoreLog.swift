@@ -151,7 +151,7 @@ extension Core {
                 sentNanos: now.bootNanos
             )
         }
-        effects.append(.vouch(freshness.lease))
+        effects.append(.vouch(lease))
         driveVoters(now: now, into: &effects)
         gate.tick(now: now, isAlone: spread.isAlone(now: now.bootNanos), into: &effects)
         for node in exchange.due(among: spread.holders, now: now.bootNanos) {

@@ -16,7 +16,7 @@ extension Core {
         if asking.isAnotherLife(peer.origin) {
             // A new life: nothing that the one before said vouches for anything any more.
             freshness.forget(node)
-            effects.append(.vouch(freshness.lease))
+            effects.append(.vouch(lease))
         }
         asking.linked(peer.origin)
         let before = gate.begins(peer.origin)
@@ -72,6 +72,7 @@ extension Core {
             vote(message, from: node, now: now, into: &effects)
         case .doubted(let life):
             if life == own { becomeDoubted(into: &effects) }
+        case .repair: break  // beside the Core: see Repair.swift
         }
     }
 

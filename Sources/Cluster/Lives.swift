@@ -90,7 +90,7 @@ extension Core {
     mutating func doubt(_ life: Origin, into effects: inout [Effect]) {
         lives.doubt(life)
         freshness.forget(life.node)
-        effects.append(.vouch(freshness.lease))
+        effects.append(.vouch(lease))
         effects.append(.send(to: life.node, .doubted(life)))
     }
 

@@ -90,4 +90,6 @@ public enum Message: Equatable, Sendable {
     case declined(generation: UInt64, Ballot, highest: Ballot, Decline)
     /// This life held more once: its disk was put back from a copy.
     case doubted(Origin)
+    /// Of a comparison of marks, which the repair machine holds and the Core does not.
+    case repair(UInt32, RepairMessage)
 }

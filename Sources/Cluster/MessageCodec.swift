@@ -48,6 +48,7 @@ extension Message {
             page.encode(into: &out)
         case .prepare, .promised, .accept, .accepted, .declined, .doubted:
             encodeChoice(into: &out)
+        case .repair(let conversation, let message): message.encode(conversation, into: &out)
         }
     }
 
@@ -58,6 +59,9 @@ extension Message {
         guard try cursor.u8(bytes) == Message.version else { throw .malformed }
         let kind = try cursor.u8(bytes)
         switch kind {
+        case RepairMessage.kinds:
+            let conversation = try cursor.u32(bytes)
+            self = .repair(conversation, try RepairMessage(kind: kind, bytes, at: &cursor))
         case 1: self = .changes(try cursor.changes(bytes))
         case 2:
             let generation = try cursor.u64(bytes)

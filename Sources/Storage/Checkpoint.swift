@@ -29,12 +29,13 @@ struct Checkpoint {
     private let wallMillis: @Sendable () -> UInt64
     var record = Record()
     var buffer = Unsealed()
-    private var sketch: SipHash?
     /// For tests: marks or index entries of a run in one transaction.
     var sliceCount = Limits.runSliceCount
 
-    /// What all marks amount to; nil before the cluster's secret is known.
-    private(set) var digest: MarkDigest?
+    /// What all marks amount to, by digest and sketch.
+    var tally: MarkTally
+    /// The same, of all that was committed; nil before the cluster's secret is known.
+    var digest: MarkDigest? { tally.digest }
     /// Merged up to here.
     private(set) var watermark: UInt64
     /// What the tables show.
@@ -50,8 +51,7 @@ struct Checkpoint {
         digest: (key: SketchKey, MarkDigest)? = nil,
         wallMillis: @escaping @Sendable () -> UInt64
     ) {
-        sketch = digest?.key.hash
-        self.digest = digest?.1
+        tally = MarkTally(digest?.key, written: digest?.1)
         environment = state.environment
         tables = state.tables
         self.watermark = watermark
@@ -115,13 +115,13 @@ struct Checkpoint {
             }
             rest = rest[slice.endIndex...]
             var damage = self.damage
-            var digest = self.digest
+            var toggles = tally.toggles
             let transaction = try WriteTransaction(environment)
-            try mergeMarks(changes, slice, transaction, &damage, &digest)
-            try write(digest, transaction)
+            try mergeMarks(changes, slice, transaction, &damage, &toggles)
+            try write(toggles, transaction)
             try transaction.commit()
             self.damage = damage
-            self.digest = digest
+            tally.apply(&toggles)
         }
         var unindexed = changes
         while !unindexed.isEmpty {
@@ -145,12 +145,12 @@ struct Checkpoint {
     ) throws(StorageError) {
         var held = self.held
         var damage = self.damage
-        var digest = self.digest
+        var toggles = tally.toggles
         let transaction = try WriteTransaction(environment)
         if let order {
-            try mergeMarks(changes, order[...], transaction, &damage, &digest)
+            try mergeMarks(changes, order[...], transaction, &damage, &toggles)
             try mergeIndex(changes, transaction)
-            try write(digest, transaction)
+            try write(toggles, transaction)
         }
         let now = wallMillis()
         for entry in changes {
@@ -179,7 +179,7 @@ struct Checkpoint {
         try transaction.commit()
         self.held = held
         self.damage = damage
-        self.digest = digest
+        tally.apply(&toggles)
         watermark = through
     }
 
@@ -199,11 +199,11 @@ struct Checkpoint {
     }
 
     private func write(
-        _ digest: MarkDigest?,
+        _ toggles: MarkToggles,
         _ transaction: borrowing WriteTransaction
     ) throws(StorageError) {
-        guard let digest, digest != self.digest else { return }
-        try transaction.set(digest, in: tables.meta)
+        guard let written = tally.written(after: toggles) else { return }
+        try transaction.set(written, in: tables.meta)
     }
 
     private mutating func mergeMarks(
@@ -211,7 +211,7 @@ struct Checkpoint {
         _ order: ArraySlice<Place>,
         _ transaction: borrowing WriteTransaction,
         _ damage: inout Damage,
-        _ digest: inout MarkDigest?
+        _ toggles: inout MarkToggles
     ) throws(StorageError) {
         var at = order.startIndex
         while at < order.endIndex {
@@ -223,10 +223,10 @@ struct Checkpoint {
             }
             var encoded: [UInt8] = []
             key.encode(into: &encoded)
-            if try !merge(mark, under: encoded, in: tables.marks, transaction, &digest) {
+            if try !merge(mark, under: encoded, in: tables.marks, transaction, &toggles) {
                 damage.marks += 1
                 // Damaged as well? Then what arrives now is all that can still be kept.
-                var apart: MarkDigest?
+                var apart = MarkToggles()
                 if try !merge(mark, under: encoded, in: tables.aside, transaction, &apart) {
                     try put(mark, under: encoded, in: tables.aside, transaction, &apart)
                 }
@@ -240,21 +240,18 @@ struct Checkpoint {
         under key: [UInt8],
         in table: Table,
         _ transaction: borrowing WriteTransaction,
-        _ digest: inout MarkDigest?
+        _ toggles: inout MarkToggles
     ) throws(StorageError) -> Bool {
         switch try transaction.read(key, in: table, into: &buffer) {
         case .damaged: return false
-        case .absent: try put(mark, under: key, in: table, transaction, &digest)
+        case .absent: try put(mark, under: key, in: table, transaction, &toggles)
         case .intact:
             guard let stored = decodedMark(buffer) else { return false }
             var merged = stored
             merged.merge(mark)
             guard merged != stored else { return true }
-            if let sketch {
-                let bytes = buffer.bytes.span
-                digest?.toggle(MarkDigest.id(record: bytes, count: bytes.count, hash: sketch))
-            }
-            try put(merged, under: key, in: table, transaction, &digest)
+            toggles.add(buffer.bytes.span, count: buffer.bytes.count)
+            try put(merged, under: key, in: table, transaction, &toggles)
         }
         return true
     }
@@ -264,15 +261,12 @@ struct Checkpoint {
         under key: [UInt8],
         in table: Table,
         _ transaction: borrowing WriteTransaction,
-        _ digest: inout MarkDigest?
+        _ toggles: inout MarkToggles
     ) throws(StorageError) {
         record.begin { $0.append(contentsOf: key) }
         record.seal { mark.encode(into: &$0) }
         try transaction.put(record, in: table)
-        if let sketch {
-            let bytes = record.bytes.span
-            digest?.toggle(MarkDigest.id(record: bytes, count: bytes.count - 8, hash: sketch))
-        }
+        toggles.add(record.bytes.span, count: record.bytes.count - 8)
     }
 
     private mutating func mergeIndex(
@@ -333,20 +327,6 @@ struct Checkpoint {
         }
     }
 
-    /// Takes the cluster's sketch key, once: from here on the digest follows every mark.
-    mutating func adopt(_ key: SketchKey) throws(StorageError) {
-        let transaction = try WriteTransaction(environment)
-        guard try transaction.sketchKey(in: tables.meta) != key else { return }
-        var scan = MarkScan(filter: nil, key: key)
-        _ = try scan.page(Snapshot(environment), tables.marks)
-        try transaction.set(.sketchKey0, to: key.k0, in: tables.meta)
-        try transaction.set(.sketchKey1, to: key.k1, in: tables.meta)
-        try transaction.set(scan.digest, in: tables.meta)
-        try transaction.commit()
-        sketch = key.hash
-        digest = scan.digest
-    }
-
     /// What the node remembers of itself, the newest of each kind. With its doubt goes what the
     /// start found: the cluster has taken the node back in.
     private func write(
@@ -361,28 +341,5 @@ struct Checkpoint {
         guard note.kind == .doubt else { return }
         try transaction.delete(MetaName.lost.key, in: tables.meta)
         try transaction.delete(MetaName.copied.key, in: tables.meta)
-    }
-}
-
-extension WriteTransaction {
-    /// The sketch key that was adopted, if any.
-    func sketchKey(in meta: Table) throws(StorageError) -> SketchKey? {
-        guard let k0 = try number(.sketchKey0, in: meta), let k1 = try number(.sketchKey1, in: meta)
-        else { return nil }
-        return SketchKey(k0: k0, k1: k1)
-    }
-
-    /// The digest as it was written.
-    func digest(in meta: Table) throws(StorageError) -> MarkDigest {
-        MarkDigest(
-            sum: try number(.digestSum, in: meta) ?? 0,
-            check: UInt16(truncatingIfNeeded: try number(.digestCheck, in: meta) ?? 0)
-        )
-    }
-
-    /// Writes the digest.
-    func set(_ digest: MarkDigest, in meta: Table) throws(StorageError) {
-        try set(.digestSum, to: digest.sum, in: meta)
-        try set(.digestCheck, to: UInt64(digest.check), in: meta)
     }
 }

@@ -19,6 +19,10 @@ final class Handover: Sendable {
         var committedThrough: UInt64
         var isBehind = false
         var isUrgent = false
+        var forgetsDamage = false
+        var audits = false
+        /// Copies of the sketch that were asked for.
+        var freezesCount = 0
         var sketchKey: SketchKey?
         var members: [UInt8]?
         var fill: Fill?
@@ -39,6 +43,10 @@ final class Handover: Sendable {
         case sleep(millis: Int32)
         /// Merge what was taken, or read the log when behind.
         case merge(behind: Bool, urgent: Bool)
+        /// The marks are what they should be.
+        case forgetDamage
+        /// Read every mark again.
+        case audit
         /// Take the cluster's sketch key.
         case adopt(SketchKey)
         /// Keep the member book.
@@ -92,6 +100,35 @@ final class Handover: Sendable {
         bell.ring()
     }
 
+    /// Asks to take back that the marks are not what was written.
+    func forgetDamage() {
+        work.withLock { $0.forgetsDamage = true }
+        bell.ring()
+    }
+
+    /// Asks to read every mark again.
+    func audit() {
+        work.withLock { $0.audits = true }
+        bell.ring()
+    }
+
+    /// Asks for a copy of the sketch that shows what is committed.
+    func freeze() {
+        work.withLock {
+            $0.isUrgent = true
+            $0.freezesCount += 1
+        }
+        bell.ring()
+    }
+
+    /// How many copies of the sketch are due after a checkpoint that was urgent.
+    func takeFreezes() -> Int {
+        work.withLock { work in
+            defer { work.freezesCount = 0 }
+            return work.freezesCount
+        }
+    }
+
     /// Asks to keep the digest under this key.
     func adopt(_ key: SketchKey) {
         work.withLock { $0.sketchKey = key }
@@ -124,6 +161,14 @@ final class Handover: Sendable {
         return work.withLock { work in
             let now = monotonicNanoseconds()
             if let deadline = work.deadline, now >= deadline { return .end }
+            if work.forgetsDamage {
+                work.forgetsDamage = false
+                return .forgetDamage
+            }
+            if work.audits {
+                work.audits = false
+                return .audit
+            }
             if let key = work.sketchKey.take() { return .adopt(key) }
             if let members = work.members.take() { return .keep(members: members) }
             if let fill = work.fill.take() { return .fill(fill) }
@@ -211,7 +256,7 @@ struct Checkpointer {
                 switch handover.next(at: checkpoint.watermark, into: &changes) {
                 case .end: return
                 case .sleep(let millis):
-                    if try fillPage() { continue }
+                    if try readMarks() { continue }
                     if owesMemory {
                         // What an import borrowed, here and in the loops, goes back to the system;
                         // glibc would keep it for the next one.
@@ -219,6 +264,8 @@ struct Checkpointer {
                         owesMemory = false
                     }
                     handover.wait(millis: millis)
+                case .forgetDamage: try checkpoint.forgetDamage()
+                case .audit: if !checkpoint.tally.beginAudit() { outlet.send(.audited(nil)) }
                 case .adopt(let key):
                     try checkpoint.adopt(key)
                     try report(since: monotonicNanoseconds())
@@ -228,8 +275,9 @@ struct Checkpointer {
                     try mergeAll(changes[...])
                     if behind { try catchUp() }
                     if changes.isEmpty, urgent { try report(since: monotonicNanoseconds()) }
+                    if urgent { try giveSketch() }
                     queue.trim(through: checkpoint.watermark, now: urgent)
-                    _ = try fillPage()
+                    _ = try readMarks()
                 }
                 isStalled = false
             } catch {
@@ -302,6 +350,21 @@ struct Checkpointer {
         fill = nil
         outlet.send(.filled)
         return false
+    }
+
+    /// Reads some marks for whoever waits for them; false when nobody does.
+    private mutating func readMarks() throws(StorageError) -> Bool {
+        let isFilling = try fillPage()
+        let isWalking = try checkpoint.walk(limit: scanPageCount / 4)
+        if let audit = checkpoint.tally.audit.take() { outlet.send(.audited(audit)) }
+        return isWalking || isFilling
+    }
+
+    private func giveSketch() throws(StorageError) {
+        for _ in 0..<handover.takeFreezes() {
+            let marks = try Snapshot(state.environment).count(state.tables.marks)
+            outlet.send(.frozen(checkpoint.tally.sketch, marks: marks))
+        }
     }
 
     private func report(since began: UInt64) throws(StorageError) {

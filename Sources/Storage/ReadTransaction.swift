@@ -155,6 +155,28 @@ public enum StoredMark: Equatable, Sendable {
         try check(code, "mdb_cursor_get")
     }
 
+    /// Calls `body` with entries of `marks` as they lie there, from a key on, until it says false.
+    func walkMarks(
+        from start: [UInt8],
+        _ body: (Span<UInt8>, Span<UInt8>) -> Bool
+    ) throws(StorageError) {
+        precondition(isLive, "renew before reading")
+        var key = unsafe MDB_val()
+        var value = unsafe MDB_val()
+        var code = unsafe start.withUnsafeBytes { bytes -> Int32 in
+            unsafe key = MDB_val(bytes)
+            return unsafe mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE)
+        }
+        while code == 0 {
+            let keyBytes = unsafe UnsafeBufferPointer<UInt8>(key)
+            let valueBytes = unsafe UnsafeBufferPointer<UInt8>(value)
+            guard body(unsafe keyBytes.span, unsafe valueBytes.span) else { return }
+            code = unsafe mdb_cursor_get(cursor, &key, &value, MDB_NEXT)
+        }
+        if code == MDB_NOTFOUND { return }
+        try check(code, "mdb_cursor_get")
+    }
+
     private func deliver(
         _ key: Span<UInt8>,
         _ value: Span<UInt8>,

@@ -1,7 +1,8 @@
 // Reading every mark: what a start does before the node may vouch for anything.
 //
 //     marks ──► RecipientFilter        who has a mark, so that checks need no look-up
-//           └─► MarkDigest             what all marks amount to, to compare with what was written
+//           ├─► MarkDigest             what all marks amount to, to compare with what was written
+//           └─► ids                    for the other cells of the sketch, behind the first lease
 //
 // Someone who deletes or changes a mark while the node is stopped cannot make the digests agree
 // without the cluster's secret, and neither can a disk that forgets (DESIGN 7). Both come from one
@@ -37,16 +38,39 @@ struct MarkScan {
     private(set) var digest = MarkDigest()
     /// Keys that no version writes.
     private(set) var strangeCount = 0
+    /// The ids of the last page, when they are collected.
+    private(set) var ids: [UInt64] = []
     private var nextKey: [UInt8] = []
     private let hash: SipHash?
     private let filter: RecipientFilter?
+    private let collectsIDs: Bool
+    private let verifies: Bool
+    /// Marks whose checksum is wrong, when that is looked at.
+    private(set) var damagedCount = 0
 
     /// - Parameters:
     ///   - filter: gets every mark; nil to compute the digest alone.
     ///   - key: hashes for the digest; nil to fill the filter alone.
-    init(filter: RecipientFilter?, key: SketchKey?) {
+    ///   - collectsIDs: keeps the ids of each page for the sketch.
+    ///   - verifies: compares every checksum.
+    init(
+        filter: RecipientFilter?,
+        key: SketchKey?,
+        collectsIDs: Bool = false,
+        verifies: Bool = false
+    ) {
         self.filter = filter
+        self.collectsIDs = collectsIDs
+        self.verifies = verifies
         hash = key?.hash
+    }
+
+    /// Whether the walk, resting between two pages, has the key of a record behind it.
+    func hasPassed(_ record: Span<UInt8>) -> Bool {
+        for at in nextKey.indices where at < record.count && record[at] != nextKey[at] {
+            return record[at] < nextKey[at]
+        }
+        return record.count < nextKey.count
     }
 
     /// Reads the next marks; false when all have been read.
@@ -58,6 +82,7 @@ struct MarkScan {
         _ table: Table,
         limit: Int = .max
     ) throws(StorageError) -> Bool {
+        ids.removeAll(keepingCapacity: true)
         let cursor = try snapshot.cursor(table)
         var count = 0
         var found: Bool
@@ -86,9 +111,16 @@ struct MarkScan {
         }
         let count = value.count - 8
         if let hash {
-            digest.toggle(
-                MarkDigest.id(key: encoded, value: value, valueCount: count, hash: hash)
-            )
+            let id = MarkDigest.id(key: encoded, value: value, valueCount: count, hash: hash)
+            digest.toggle(id)
+            if collectsIDs { ids.append(id) }
+        }
+        if verifies {
+            var stored = ByteCursor(at: count)
+            let checksum = SipHash.checksum.hash(encoded, then: value, count: count)
+            do { if try stored.u64(value) != checksum { damagedCount += 1 } } catch {
+                damagedCount += 1
+            }
         }
         guard let filter else { return }
         do {

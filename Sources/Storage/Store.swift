@@ -30,30 +30,6 @@ public struct StoreOptions: Sendable {
     public init() {}
 }
 
-/// Values whose checksum was wrong on the paths read so far.
-public struct Damage: Equatable, Sendable {
-    /// Marks met while merging; they read as suppressed.
-    public internal(set) var marks = 0
-    /// Registers, unreadable until written again.
-    public internal(set) var registers = 0
-    /// Origins whose held set is unreadable.
-    public internal(set) var heldOrigins = 0
-    /// Records of the log that are lost.
-    public internal(set) var logRecords = 0
-    /// The marks are not those that were written: their digest differs, or a key is none of ours.
-    public internal(set) var isUnequal = false
-
-    /// No damage.
-    public init() {}
-
-    /// Whether marks or registers are missing that the held set names. What the log lost, and held
-    /// sets that cannot be read, are not named by it: they are pulled again.
-    public var isOfState: Bool { marks > 0 || registers > 0 || isUnequal }
-
-    /// Whether nothing was found.
-    public var isEmpty: Bool { self == Damage() }
-}
-
 /// What the start found.
 public struct Opened: Sendable {
     /// The running store.
@@ -205,10 +181,8 @@ public final class Store: Sendable {
         let registers = try opening.state.registers(&damage)
         let members = try opening.state.memberBook()
         let (filter, found) = try opening.state.scan(key: written?.key, options.filterLines)
-        damage.isUnequal =
-            found.strangeCount > 0
-            || checkpoint.digest.map { $0 != found.digest }
-                ?? false
+        checkpoint.tally.found(found.digest)
+        damage.isUnequal = found.strangeCount > 0 || checkpoint.tally.isDoubted
         var restored = opening.restored
         if damage.logRecords > 0 {
             restored = restored ?? "\(damage.logRecords) records of log.mdb could not be read back"
@@ -235,7 +209,7 @@ public final class Store: Sendable {
             watermark: checkpoint.watermark,
             nextLocalSequence: checkpoint.watermark + 1,
             marksCount: try Snapshot(opening.state.environment).count(opening.state.tables.marks),
-            digest: written == nil ? nil : found.digest,
+            digest: checkpoint.digest,
             filter: filter,
             damage: damage
         )
@@ -282,6 +256,17 @@ public final class Store: Sendable {
     public func fill(_ filter: RecipientFilter, through sequence: UInt64) {
         handover.fill(filter, through: sequence)
     }
+
+    /// Takes back `Damage.isUnequal`, once repair has found the marks equal to those of others.
+    public func forgetDamage() { handover.forgetDamage() }
+
+    /// Reads every mark again, in pages beside other work, verifies its checksum and compares the
+    /// whole with the sketch in memory; answered by `audited`.
+    public func audit() { handover.audit() }
+
+    /// Checkpoints what is committed, then answers with `frozen`: a copy of the sketch that no
+    /// later write changes.
+    public func freeze() { handover.freeze() }
 
     /// Commits what is queued, checkpoints to the log's end, trims it, ends both threads and, once
     /// no reader is left, gives the directory up.

@@ -14,6 +14,11 @@ public enum StoreEvent: Equatable, Sendable {
     /// The marks show every change up to here, `marks` keys in all; the digest once the cluster's
     /// sketch key is known.
     case checkpointed(through: UInt64, marks: Int, digest: MarkDigest?, nanoseconds: UInt64)
+    /// The answer to `Store.freeze`: the sketch of all marks, `marks` keys; nil while the start's
+    /// walk has not read them all.
+    case frozen(Sketch?, marks: Int)
+    /// The answer to `Store.audit`; nil while the start's walk has not read all marks.
+    case audited(Audit?)
     /// The filter given to `Store.fill` has every mark.
     case filled
     /// No room for the marks: tried again until there is. Sent once a stall.

@@ -27,8 +27,17 @@ public struct MarkDigest: Equatable, Sendable {
     /// Adds a mark that is not in the set, or takes out one that is.
     public mutating func toggle(_ id: UInt64) {
         sum ^= id
-        // A second, independent mixture: two changes that cancel in `sum` do not cancel here.
-        check ^= UInt16(truncatingIfNeeded: (id &* 0x9e37_79b9_7f4a_7c15) >> 48)
+        check ^= MarkDigest.check(of: id)
+    }
+
+    /// A second, independent mixture of an id: two changes that cancel in `sum` do not cancel here.
+    public static func check(of id: UInt64) -> UInt16 {
+        UInt16(truncatingIfNeeded: (id &* 0x9e37_79b9_7f4a_7c15) >> 48)
+    }
+
+    /// What must change to make one the other: the digest of the marks that only one side has.
+    public func distance(to other: MarkDigest) -> MarkDigest {
+        MarkDigest(sum: sum ^ other.sum, check: check ^ other.check)
     }
 
     /// The id of one mark.

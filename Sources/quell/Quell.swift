@@ -13,8 +13,8 @@ import Node
             + "wire \(Version.wire), abi \(Version.abi))",
         subcommands: [
             Init.self, Serve.self, Dev.self, Check.self, Suppress.self, Consent.self, Show.self,
-            MakeLink.self, Import.self, Export.self, Status.self, Members.self, TenantVerb.self,
-            StreamVerb.self, TopicVerb.self, KeyVerb.self, Voters.self,
+            MakeLink.self, Import.self, Export.self, Status.self, Members.self, Repair.self,
+            TenantVerb.self, StreamVerb.self, TopicVerb.self, KeyVerb.self, Voters.self,
         ]
     )
 
