@@ -242,6 +242,7 @@ extension NodeLoop {
             log.warning("the marks on the disk are not those in memory: no lease")
             desk.isDamaged = true
             desk.proved = []
+            step(.damaged)
             repair(.damaged(true))
         }
         goOnRepairing()

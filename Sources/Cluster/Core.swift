@@ -211,6 +211,10 @@ public struct Core: Sendable {
         case .voters(let set): adopt(set, now: now, into: &effects)
         case .proposed(let ticket, let set):
             propose(set, ticket: ticket, now: now, into: &effects)
+        case .damaged:
+            isDamaged = true
+            freshness.forget(own.node)
+            effects.append(.vouch(lease))
         case .repaired: isDamaged = false
         case .linked(let peer): linked(peer, into: &effects)
         case .unlinked(let node):

@@ -149,6 +149,8 @@ public enum Event: Equatable, Sendable {
     case voters(VoterSet)
     /// A caller wants this to be the next generation of the voters.
     case proposed(Ticket, VoterSet)
+    /// The state was found not to have what the held set names.
+    case damaged
     /// The state was compared with others and mended: it has what the held set names.
     case repaired
     /// A link to this life of a node came up; both ends send what they must anew.

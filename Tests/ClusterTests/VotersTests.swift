@@ -78,6 +78,45 @@ struct VotersTests {
         #expect(cluster.members[1].core.isSeated)
     }
 
+    @Test("what a voter says under the generation before tells a learner nothing")
+    func fence() throws {
+        var cluster = trio()
+        cluster.stop(1)
+        cluster.start(1, counter: 1, node: 99, log: [], notes: [:])
+        cluster.run(millis: 500)
+        // n3 votes, and does not hear what was chosen: a receipt of the old n2 would still count.
+        cluster.drops = { _, to, message in
+            switch message {
+            case .changes, .page: to == 2
+            default: false
+            }
+        }
+        try cluster.change(0, 1, .replace(slot: "n2", by: "n2"))
+        cluster.run(millis: 3_000)
+        #expect(cluster.members[1].core.votersInForce.generation == 2)
+        #expect(cluster.members[2].core.votersInForce.generation == 1)
+        #expect(!cluster.members[1].core.isSeated)
+        cluster.drops = { _, _, _ in false }
+        cluster.run(millis: 3_000)
+        #expect(cluster.members[1].core.isSeated)
+    }
+
+    @Test("a node that finds its state damaged vouches for nothing until it is repaired")
+    func damaged() {
+        var cluster = trio()
+        #expect(cluster.mayAllow(0))
+        cluster.step(0, .damaged)
+        #expect(!cluster.mayAllow(0), "at once")
+        cluster.run(millis: 1_000)
+        #expect(!cluster.mayAllow(0) && !cluster.members[0].core.isSeated)
+        cluster.stop(1)
+        cluster.run(millis: 2_000)
+        #expect(!cluster.mayAllow(2), "n1 confirms nothing, n2 is away")
+        cluster.step(0, .repaired)
+        cluster.run(millis: 1_000)
+        #expect(cluster.mayAllow(0) && cluster.mayAllow(2))
+    }
+
     @Test("a learner that ends before it has caught up begins again, and a seated one does not")
     func learnerRestarts() throws {
         var cluster = trio()
