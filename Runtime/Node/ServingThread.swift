@@ -44,8 +44,11 @@ struct ServingThread {
     init(index: Int, config: Config) throws {
         let doors = Handoff<Result<LoopDoor, LoopError>>()
         let start = Handoff<ServingStart>()
-        let thread = Thread { serve(index, config, doors, start) }
-        thread.name = "serving-\(index)"
+        let thread = Thread {
+            // From inside: a thread that has not begun has no name for the system (`top -H`).
+            Thread.current.name = "serving-\(index)"
+            serve(index, config, doors, start)
+        }
         thread.stackSize = Limits.threadStackBytes
         thread.start()
         guard let door = doors.take() else { preconditionFailure("a handoff came back empty") }

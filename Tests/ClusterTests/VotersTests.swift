@@ -198,6 +198,25 @@ struct VotersTests {
         #expect(cluster.members[1].core.votersInForce.slots[2].name == "n4")
     }
 
+    @Test("what a majority has accepted is what the next proposer must propose")
+    func adoptsAccepted() throws {
+        var cluster = trio(5, voters: 3)
+        // n1 and n2 vote for n4, which decides it, and n1 never learns that.
+        cluster.drops = { from, to, message in
+            if case .accepted = message { return to == 0 }
+            return from == 2 || to == 2
+        }
+        try cluster.change(0, 1, .replace(slot: "n3", by: "n4"))
+        cluster.run(millis: 300)
+        cluster.stop(0)
+        cluster.drops = { _, _, _ in false }
+        try cluster.change(2, 2, .replace(slot: "n3", by: "n5"))
+        cluster.run(millis: 6_000)
+        #expect(cluster.generations() == [2])
+        #expect(cluster.members[1].core.votersInForce.slots[2].name == "n4")
+        #expect(cluster.members[2].refused.map(\.why) == [.superseded])
+    }
+
     @Test("a vote is on the disk before it is said, and a restart keeps it")
     func votesPersist() throws {
         var cluster = trio(4, voters: 3)

@@ -6,6 +6,7 @@ import time
 import pytest
 
 import dial
+import stall
 from api import Api, one_click
 from clients import Crowd, People
 from cluster import address, eventually, split
@@ -102,3 +103,40 @@ def test_resp_waits_longer_than_the_bound(fresh, figure):
         link.close()
     figure(str(said))
     eventually(lambda: Api(node).decision(reader) == "deny", "the opt-out on the paused node")
+
+
+def test_one_loop_stalled(fresh, figure):
+    """One serving loop stalled while the node loop runs: what waits in it for longer than S is
+    answered with what became durable meanwhile, never allowed; the other loop goes on."""
+    if not stall.may_trace():
+        pytest.skip("this machine lets nobody trace a thread (ptrace_scope)")
+    cluster = fresh(*FLAGS, "--loops", "2", nodes=3)
+    node, reader = cluster.nodes[2], address()
+    idle = [connected(cluster, node) for _ in range(32)]
+    with stall.stalled(node.pid, "serving-0"):
+        answer = one_click(cluster.node, Api(cluster.node).token(reader))
+        assert answer.header("quell-durability") == "quorum"
+        for link in idle:
+            link.sendall(QUESTIONS["GET"](reader))
+        time.sleep(BOUND + 1)
+        early = []
+        for link in idle:
+            link.settimeout(0.05)
+            try:
+                early.append((link, link.recv(64)))
+            except TimeoutError:
+                early.append((link, b""))
+        waiting = [link for link, got in early if not got]
+        prompt = [got for _, got in early if got]
+        assert waiting, "no connection was on the stalled loop"
+        assert prompt and set(prompt) == {b"$-1\r\n"}, prompt
+        assert Api(cluster.nodes[0]).decision(reader) == "deny"
+    late = []
+    for link in waiting:
+        link.settimeout(10)
+        late.append(link.recv(64))
+    assert set(late) == {b"$-1\r\n"}, late
+    figure(f"one loop stalled for {BOUND + 1} s: {len(prompt)} answered at once, "
+           f"{len(late)} after it, none allowed")
+    for link in idle:
+        link.close()
