@@ -68,6 +68,9 @@ let package = Package(
         .testTarget(
             name: "SimulatorTests", dependencies: ["Cluster", "Suppression"],
             path: "Tests/Simulator", exclude: ["Seeds.txt"], swiftSettings: strict),
+        .testTarget(
+            name: "TranscriptTests", dependencies: ["Cluster", "Suppression"],
+            path: "Tests/Transcripts", exclude: ["Stories"], swiftSettings: strict),
         .target(
             name: "Wire", dependencies: ["Suppression"], swiftSettings: strict),
         .target(

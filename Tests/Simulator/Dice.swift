@@ -11,6 +11,16 @@ struct Dice {
     /// Begins with a seed.
     init(seed: UInt64) { state = seed &* 0x9e37_79b9_7f4a_7c15 &+ 1 }
 
+    /// What a seed holds ready for one write, one fault or one node. Each has its own, so that
+    /// leaving one out changes nothing about the others: that is what makes failures small.
+    init(seed: UInt64, _ use: Use, _ number: Int) {
+        var parent = Dice(seed: seed ^ use.rawValue << 56)
+        self.init(seed: parent.bits() &+ UInt64(number) &* 0xd6e8_feb8_6659_fd93)
+    }
+
+    /// What chance decides.
+    enum Use: UInt64 { case write = 1, check, fault, node, wire }
+
     /// The next 64 bits.
     mutating func bits() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15

@@ -5,9 +5,12 @@
 //     S2  no allow for a check that was asked later than S after the opt-out became durable
 //     held means held: whatever a node says to hold lies on its disk, and what it adds up to too
 //     one answer a ticket; one request id, one dot
+//     own writes  once a node's answer has left, none of its loops allows a check asked later
+//     local  what was acknowledged `local` stays on the disk that took it, and is durable in the
+//         end unless every disk that held it was replaced
 
 import Cluster
-import Suppression
+public import Suppression
 
 /// What is known of one opt-out.
 struct OptOut {
@@ -16,6 +19,11 @@ struct OptOut {
     var slots = SlotMask()
     var durableNanos: UInt64?
     var isAcknowledged = false
+    /// Nodes that said yes, and when the first such answer left; `local` ends with the disk.
+    var told: [(node: Int, nanos: UInt64, durability: Durability)] = []
+    /// The node that acknowledged it `local`, while its disk is the one that took it.
+    var localAt: Int?
+    var isLocal = false
 }
 
 /// Everything that a client of the cluster could ever complain about.
@@ -34,6 +42,9 @@ struct Ledger {
     private var answeredTickets: Set<Ticket> = []
     private var stamps: [String: DotRange] = [:]
     private var excused: Set<String> = []
+    private var lastTold: [Int: MarkKey] = [:]
+    /// Bytes of everything that was ever minted.
+    private(set) var contentBytes = 0
 
     /// Watches over a cluster with these voters.
     init(voters: VoterSet) { self.voters = voters }
@@ -45,8 +56,9 @@ struct Ledger {
 
     /// A node minted a write.
     mutating func minted(_ change: Change) {
-        if writes[change.dot] != nil { fail("the dot \(change.dot) was minted twice") }
+        if writes[change.dot] != nil { fail("minted: \(change.dot) twice") }
         writes[change.dot] = change.body
+        contentBytes += change.approximateBytes
         if case .consent = change.body { return }
         for n in 0..<change.markCount {
             let key = change.markKey(n)
@@ -102,7 +114,7 @@ struct Ledger {
     mutating func claims(_ set: HeldSet, _ disk: Disk, _ word: String) {
         if !disk.truth.held.isSuperset(of: set) {
             let lack = set.subtracting(disk.truth.held)
-            fail("\(word) for what is not committed: \(lack.entries)")
+            fail("\(word) for what is not committed: \(lack.words)")
         }
     }
 
@@ -114,23 +126,23 @@ struct Ledger {
             switch writes[dot] {
             case .suppress(let key, _):
                 if !(disk.truth.marks[key]?.hasSeen(dot) ?? false) {
-                    return fail("\(dot) is held without its mark")
+                    return fail("held: \(dot) without its mark")
                 }
             case .consent(let key, let covers, _):
                 for dot in covers where !(disk.truth.marks[key]?.covers(dot) ?? false) {
-                    return fail("a consent is held, and \(dot) not covered")
+                    return fail("held: a consent, and \(dot) not covered")
                 }
             case .register(let register):
                 let stored = disk.truth.registers[register.name]
                 guard let stored, !register.wins(over: stored) || stored == register else {
-                    return fail("a register is held and not there")
+                    return fail("held: a register that is not there")
                 }
             case .list(let list):
                 for n in 0..<list.count
                 where !(disk.truth.marks[list.key(n)]?.hasSeen(dot) ?? false) {
-                    return fail("\(dot) is held without the marks of its list")
+                    return fail("held: \(dot) without the marks of its list")
                 }
-            case .merged, .holds, .own, .opaque, nil: fail("\(dot) is held, and nobody minted it")
+            case .merged, .holds, .own, .opaque, nil: fail("held: \(dot), and nobody minted it")
             }
         }
     }
@@ -149,10 +161,12 @@ struct Ledger {
     ) {
         answered(ticket)
         if let stamp {
-            if let before = stamps[stamp], before != dots, !isCovered(before), !isCovered(dots),
+            // A node that was wiped may pull what it once minted under the same id: harmless.
+            if let before = stamps[stamp], before != dots,
+                before.origin.node == dots.origin.node, !isCovered(before), !isCovered(dots),
                 !excused.contains(stamp)
             {
-                fail("\(stamp): one request id, two dots: \(before) and \(dots)")
+                fail("one request id, two dots: \(stamp), \(before.dot(0)) and \(dots.dot(0))")
             }
             stamps[stamp] = dots
         }
@@ -160,7 +174,9 @@ struct Ledger {
             for place in places[dots.dot(n)] ?? [] where durability == .quorum {
                 optOuts[place].isAcknowledged = true
                 if !voters.isQuorum(optOuts[place].slots) {
-                    fail("S1: \(dots.dot(n)) acknowledged, on slots \(optOuts[place].slots.bits)")
+                    let slots = optOuts[place].slots.count
+                    let all = voters.slots.count
+                    fail("S1: \(dots.dot(n)) acknowledged, on \(slots) of \(all) slots")
                 }
             }
         }
@@ -183,11 +199,14 @@ struct Ledger {
     /// A ticket got its one answer.
     mutating func answered(_ ticket: Ticket) {
         openTickets.remove(ticket)
-        if !answeredTickets.insert(ticket).inserted { fail("ticket \(ticket.raw): two answers") }
+        if !answeredTickets.insert(ticket).inserted { fail("two answers: ticket \(ticket.raw)") }
     }
 
     /// Whoever waited at a node that is gone gets no answer.
     mutating func abandoned(_ tickets: [Ticket]) { openTickets.subtract(tickets) }
+
+    /// Writes that were ever minted.
+    var writesCount: Int { writes.count }
 
     /// Callers without an answer.
     var openCount: Int { openTickets.count }
@@ -199,11 +218,15 @@ struct Ledger {
         _ key: MarkKey,
         askedNanos: UInt64,
         boundNanos: UInt64,
-        at name: String
+        at node: Int
     ) {
-        for place in byKey[key] ?? [] {
+        let name = "n\(node + 1)"
+        for place in byKey[key] ?? [] where !isNamed(optOuts[place]) {
             let optOut = optOuts[place]
-            guard let durable = optOut.durableNanos, !isNamed(optOut) else { continue }
+            if let told = optOut.told.first(where: { $0.node == node }), askedNanos > told.nanos {
+                fail("own writes: \(name) allows what it said yes to: \(optOut.dot)")
+            }
+            guard let durable = optOut.durableNanos else { continue }
             // The node's clock may run one hundredth slow.
             if askedNanos > durable + boundNanos + boundNanos / 50 {
                 let late = (askedNanos - durable) / millisecond
@@ -220,5 +243,89 @@ struct Ledger {
             }
             if !isThere { fail("S1: \(optOut.dot) was acknowledged and is on no disk") }
         }
+        for optOut in optOuts {
+            guard let node = optOut.localAt else { continue }
+            if !(disks[node].truth.marks[optOut.key]?.hasSeen(optOut.dot) ?? false) {
+                fail("local: \(optOut.dot) was acknowledged by n\(node + 1) and is not on its disk")
+            }
+        }
+    }
+
+    // MARK: what a node has said yes to
+
+    /// The gate of a node said yes before a majority did: now it is that node's to keep.
+    mutating func holdsLocally(_ dots: DotRange, _ durability: Durability, at node: Int) {
+        guard durability == .local else { return }
+        for n in 0..<dots.count {
+            for place in places[dots.dot(n)] ?? [] {
+                optOuts[place].localAt = node
+                optOuts[place].isLocal = true
+            }
+        }
+    }
+
+    /// A yes has left a node.
+    mutating func told(_ dots: DotRange, _ durability: Durability, at node: Int, now: UInt64) {
+        for n in 0..<dots.count {
+            for place in places[dots.dot(n)] ?? [] {
+                lastTold[node] = optOuts[place].key
+                if optOuts[place].told.contains(where: {
+                    $0.node == node && ($0.durability == .quorum || durability == .local)
+                }) {
+                    continue
+                }
+                optOuts[place].told.append((node, now, durability))
+            }
+        }
+    }
+
+    /// Whom a node has last said yes about.
+    func lastTold(at node: Int) -> MarkKey? { lastTold[node] }
+
+    /// A node's disk was wiped or put back: `local` answers ended with it.
+    mutating func replaced(_ node: Int) {
+        for place in optOuts.indices {
+            if optOuts[place].localAt == node { optOuts[place].localAt = nil }
+            optOuts[place].told.removeAll { $0.node == node && $0.durability == .local }
+        }
+    }
+
+    /// All agree: what was `local` and is still held somewhere is durable. True if there was any.
+    mutating func localIsDurable(on disks: [Disk]) -> Bool {
+        var found = false
+        for optOut in optOuts where optOut.isLocal {
+            guard disks.contains(where: { $0.truth.held.contains(optOut.dot) }) else { continue }
+            found = true
+            if optOut.durableNanos == nil {
+                fail("local: \(optOut.dot) is not durable after healing")
+            }
+        }
+        return found
+    }
+}
+
+extension Dot: CustomStringConvertible {
+    /// `n2.4:17`: the seventeenth write of the second node's fourth life.
+    public var description: String {
+        let node = origin.node.raw
+        let name = node < 200 ? "n\(node - 99)" : "replaced \(node % 1_000)"
+        return "\(name).\(origin.epoch.raw >> 32):\(sequence)"
+    }
+}
+
+extension MarkKey: CustomStringConvertible {
+    /// Only people differ here.
+    public var description: String { "person \(person.recipient.low)" }
+}
+
+extension HeldSet {
+    /// Some of the writes, for a failure.
+    var words: String {
+        entries.prefix(4).map { entry in
+            let dots = entry.intervals.prefix(4).map { interval in
+                "\(Dot(origin: entry.origin, sequence: interval.first))-\(interval.last)"
+            }
+            return dots.joined(separator: " ")
+        }.joined(separator: ", ")
     }
 }

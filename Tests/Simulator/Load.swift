@@ -15,6 +15,12 @@ extension World {
         return MarkKey(person: person, scope: .tenant, reason: .unsubscribe)
     }
 
+    /// A node of the seed's cluster; nil for one that was left out.
+    func someNode() -> Shell? {
+        let index = dice.below(dealtNodesCount)
+        return index < shells.count ? shells[index] : nil
+    }
+
     /// A person of these days: most are opted out for the first time, long enough before the end of
     /// the run to be allowed by mistake.
     private func somebody(daysAgo: Int = 0) -> MarkKey {
@@ -25,9 +31,13 @@ extension World {
     /// A write at some node, and the next one scheduled.
     func write() {
         guard !isHealing else { return }
+        let number = nextWrite
+        nextWrite += 1
+        dice = Dice(seed: seed, .write, number)
         timeline.at(now + dice.within(1...(2 * swarm.writeMillis)) * millisecond, .write)
-        let shell = dice.one(of: shells)
-        guard shell.isUp, now >= shell.pausedUntil else { return }
+        guard let shell = someNode(), trim.hasWrite(number), shell.isUp, now >= shell.pausedUntil
+        else { return }
+        outcome.writes.append(number)
         let key = somebody()
         switch dice.below(20) {
         case 0...2: consent(shell, key)
@@ -112,8 +122,8 @@ extension World {
         guard !seen.isEmpty else { return }
         reach(.consented)
         ledger.consents(key, seen)
-        let other = dice.thousandths(300) ? dice.one(of: shells) : shell
-        guard other.isUp, now >= other.pausedUntil else { return }
+        let other = dice.thousandths(300) ? someNode() : shell
+        guard let other, other.isUp, now >= other.pausedUntil else { return }
         request(other, [.consent(key, covers: seen, evidence: [1])], .strict)
     }
 
@@ -133,11 +143,23 @@ extension World {
     /// A check at some node, running or stopped, and the next one scheduled.
     func ask() {
         guard !isHealing else { return }
+        let number = nextCheck
+        nextCheck += 1
+        dice = Dice(seed: seed, .check, number)
         timeline.at(now + dice.within(1...(2 * swarm.checkMillis)) * millisecond, .ask)
-        let shell = dice.one(of: shells)
-        guard shell.isUp else { return }
-        let key = somebody(daysAgo: dice.below(7))
-        let check = Action.check(shell.index, life: shell.life, key, askedNanos: now)
+        guard let shell = someNode(), trim.hasCheck(number), shell.isUp else { return }
+        outcome.checks.append(number)
+        // Some ask about what this node has just said yes to.
+        let told = ledger.lastTold(at: shell.index)
+        let key = dice.thousandths(300) ? told ?? somebody() : somebody(daysAgo: dice.below(7))
+        let loop = dice.below(shell.loops.count)
+        let check = Action.check(
+            shell.index,
+            life: shell.life,
+            loop: loop,
+            key,
+            askedNanos: now
+        )
         timeline.at(now + 1_000, check)
     }
 }

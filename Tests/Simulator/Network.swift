@@ -25,7 +25,7 @@ extension World {
         // A link that one end lost meanwhile is made again.
         timeline.at(now + 800 * millisecond, .connect(a, b))
         for (one, other) in [(a, b), (b, a)] {
-            let delay = dice.within(10_000...(2 * millisecond))
+            let delay = shells[one].wire.within(10_000...(2 * millisecond))
             let peer = peer(shells[other])
             timeline.at(now + delay, .linked(one, to: other, link: link, peer))
         }
@@ -47,7 +47,7 @@ extension World {
     func reset(_ a: Int, _ b: Int) {
         for (one, other) in [(a, b), (b, a)] {
             guard let link = shells[one].links[other] else { continue }
-            let delay = dice.within(0...(50 * millisecond))
+            let delay = shells[one].wire.within(0...(50 * millisecond))
             timeline.at(now + delay, .unlinked(one, to: other, link: link.number))
         }
     }
@@ -60,19 +60,26 @@ extension World {
             let link = shell.links[to]?.number
         else { return }
         trace.add(UInt64(to))
+        if isHealing { shell.healingBytes += bytesCount(of: message) }
         if cuts[from][to] { return }
         let lossy = !isHealing
-        if lossy, dice.thousandths(swarm.lossThousandths) { return }
-        let copies = lossy && dice.thousandths(swarm.repeatThousandths) ? 2 : 1
+        if lossy, shell.wire.thousandths(swarm.lossThousandths) { return }
+        let copies = lossy && shell.wire.thousandths(swarm.repeatThousandths) ? 2 : 1
         for _ in 0..<copies {
-            var moment = now + dice.within(20_000...(20_000 + swarm.delayMicros * 1_000))
+            var moment = now + shell.wire.within(20_000...(20_000 + swarm.delayMicros * 1_000))
             if !(lossy && swarm.reorders) {
                 moment = max(moment, lastArrival[from][to] + 1)
                 lastArrival[from][to] = moment
             }
-            let frame = dice.thousandths(60) ? recoded(message) : message
+            let frame = shell.wire.thousandths(60) ? recoded(message) : message
             timeline.at(moment, .deliver(to: to, from: from, link: link, frame))
         }
+    }
+
+    private func bytesCount(of message: Message) -> Int {
+        var bytes: [UInt8] = []
+        message.encode(into: &bytes)
+        return bytes.count
     }
 
     /// Through the bytes and back, for some of the frames.

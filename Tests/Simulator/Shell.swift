@@ -1,8 +1,8 @@
-// One simulated node: a Core, the shell that carries out its effects, and one serving loop.
+// One simulated node: a Core, the shell that carries out its effects, and two serving loops.
 //
 // It does what Runtime/Node does, without sockets and threads: effects in their order, one batch of
-// the log in flight, marks and leases to the loop through a mailbox, an overlay that drops an entry
-// only when the disk's own watermark has passed it.
+// the log in flight, marks and leases to every loop through its mailbox, an overlay that drops an
+// entry only when the disk's own watermark has passed it.
 
 import Suppression
 
@@ -14,6 +14,14 @@ enum Post {
     case vouch(Lease)
     case acknowledge(Ticket, Durability, DotRange)
     case refuse(Ticket, Refusal)
+
+    /// Whose answer it is; nil for what all loops must know.
+    var ticket: Ticket? {
+        switch self {
+        case .show, .vouch: nil
+        case .acknowledge(let ticket, _, _), .refuse(let ticket, _): ticket
+        }
+    }
 }
 
 /// One end of a link.
@@ -24,11 +32,48 @@ struct Link: Equatable {
     let node: NodeID
 }
 
-/// A change that the serving loop knows of and its snapshot may not show.
+/// A change that a serving loop knows of and its snapshot may not show.
 private struct Shown {
     let sequence: UInt64
     let key: MarkKey
     let mark: Mark
+}
+
+/// What one serving loop knows.
+struct ServingLoop {
+    var posts: [Post] = []
+    var isTurnDue = false
+    var stalledUntil: UInt64 = 0
+    private var overlay: [Shown] = []
+    fileprivate var lease = Lease.void
+
+    init(stalledUntil: UInt64 = 0) { self.stalledUntil = stalledUntil }
+
+    /// One turn: the mailbox, in order.
+    mutating func drain(_ answer: (Post) -> Void) {
+        for post in posts {
+            switch post {
+            case .show(let sequence, let change):
+                // Shown early, it may overtake a lower number; it then goes with the higher.
+                let last = max(sequence, overlay.last?.sequence ?? 0)
+                for n in 0..<change.markCount {
+                    let shown = Shown(sequence: last, key: change.markKey(n), mark: change.mark(n))
+                    overlay.append(shown)
+                }
+            case .vouch(let lease): self.lease = lease
+            case .acknowledge, .refuse: answer(post)
+            }
+        }
+        posts.removeAll(keepingCapacity: true)
+    }
+
+    /// The mark as a check of this loop sees it: a fresh snapshot and what it does not have.
+    fileprivate mutating func mark(_ key: MarkKey, on disk: Disk) -> Mark {
+        overlay.removeAll { $0.sequence <= disk.watermark }
+        var mark = disk.state.marks[key] ?? Mark()
+        for entry in overlay where entry.key == key { mark.merge(entry.mark) }
+        return mark
+    }
 }
 
 /// One node in one world. A class, because many events reach into it.
@@ -44,9 +89,12 @@ final class Shell {
     var life = 0
     var pausedUntil: UInt64 = 0
     var deferred: [Action] = []
-    var loopStalledUntil: UInt64 = 0
+    var loops = [ServingLoop(), ServingLoop()]
+    /// Chance for what happens on this node, and for what it sends.
+    var dice: Dice
+    var wire: Dice
     /// How fast its boot clock runs, in parts per million of real time.
-    var clockPPM: Int64 = 0
+    let clockPPM: Int64
     var wallMillis: Int64 = 0
     var isDiskFull = false
     var failsNextCommit = false
@@ -59,16 +107,17 @@ final class Shell {
     var counted = HeldSet()
     var stampsByTicket: [Ticket: String] = [:]
     var openTickets: [Ticket] = []
-    var isTurnDue = false
+    /// Bytes sent since everything works again.
+    var healingBytes = 0
     /// The link to each node and the id that it has there; nil while there is none.
     var links: [Link?]
 
-    private var posts: [Post] = []
-    private var overlay: [Shown] = []
-    private(set) var lease = Lease.void
-
-    init(index: Int, node: NodeID, nodesCount: Int) {
+    init(index: Int, node: NodeID, nodesCount: Int, seed: UInt64) {
         self.index = index
+        var dice = Dice(seed: seed, .node, index)
+        clockPPM = Int64(dice.below(20_001)) - 10_000
+        self.dice = dice
+        wire = Dice(seed: seed, .wire, index)
         name = "n\(index + 1)"
         zone = "z\(index + 1)"
         disk = Disk(node: node)
@@ -94,48 +143,25 @@ final class Shell {
         life += 1
         queue = []
         inFlight = []
-        posts = []
-        overlay = []
-        lease = .void
+        // A machine that cannot run one loop does not run its next life either.
+        loops = loops.map { ServingLoop(stalledUntil: $0.stalledUntil) }
         crashesAfter = nil
         deferred = []
-        isTurnDue = false
         stampsByTicket = [:]
         openTickets = []
         links = Array(repeating: nil, count: links.count)
     }
 
-    func post(_ post: Post) { posts.append(post) }
+    /// The loop that has a caller's connection.
+    func loop(of ticket: Ticket) -> Int { Int(ticket.raw % UInt64(loops.count)) }
 
-    /// One turn of the serving loop: the mailbox, in order.
-    func drain(_ answer: (Post) -> Void) {
-        for post in posts {
-            switch post {
-            case .show(let sequence, let change):
-                // Shown early, it may overtake a lower number; it then goes with the higher.
-                let last = max(sequence, overlay.last?.sequence ?? 0)
-                for n in 0..<change.markCount {
-                    let shown = Shown(sequence: last, key: change.markKey(n), mark: change.mark(n))
-                    overlay.append(shown)
-                }
-            case .vouch(let lease): self.lease = lease
-            case .acknowledge, .refuse: answer(post)
-            }
-        }
-        posts.removeAll(keepingCapacity: true)
-    }
-
-    /// The mark as a check of this loop sees it: a fresh snapshot and what it does not have.
-    func mark(_ key: MarkKey) -> Mark {
-        overlay.removeAll { $0.sequence <= disk.watermark }
-        var mark = disk.state.marks[key] ?? Mark()
-        for entry in overlay where entry.key == key { mark.merge(entry.mark) }
-        return mark
-    }
+    /// The mark as a loop shows it to a caller.
+    func mark(_ key: MarkKey, loop: Int = 0) -> Mark { loops[loop].mark(key, on: disk) }
 
     /// The answer of a check, `now` read after its last byte.
-    func decide(_ key: MarkKey, now: Instant, boundNanos: UInt64) -> Decision {
-        if mark(key).isSuppressed(atSeconds: now.wallMillis / 1_000) { return .deny }
+    func decide(_ key: MarkKey, loop: Int, now: Instant, boundNanos: UInt64) -> Decision {
+        if mark(key, loop: loop).isSuppressed(atSeconds: now.wallMillis / 1_000) { return .deny }
+        let lease = loops[loop].lease
         return lease.permitsAllow(now: now.bootNanos, boundNanos: boundNanos) ? .allow : .unknown
     }
 }

@@ -4,14 +4,24 @@
 
 /// Runs the world of a seed: what breaks first, then healing, then whether all agree.
 ///
-/// - Parameter bug: a rule to leave out.
-func simulate(seed: UInt64, bug: SeededBugs.Bug? = nil) -> Outcome {
-    var swarm = Swarm(seed: seed)
-    if let bug { swarm.bugs = [bug] }
-    let world = World(seed: seed, swarm)
+/// - Parameters:
+///   - bug: a rule to leave out.
+///   - trim: what else to leave out.
+///   - heals: false to end before everything is mended.
+func simulate(
+    seed: UInt64,
+    bug: SeededBugs.Bug? = nil,
+    _ trim: Trim = Trim(),
+    heals: Bool = true
+) -> Outcome {
+    let swarm = Swarm(seed: seed, trim, bug: bug)
+    let world = World(seed: seed, swarm, trim)
     world.run(until: swarm.runMillis * millisecond)
-    if world.ledger.violation == nil { world.heal() }
+    let failedEarly = world.ledger.violation != nil
+    if !failedEarly, heals { world.heal() }
     var outcome = world.outcome
+    outcome.failedEarly = failedEarly
+    outcome.nodesCount = world.shells.count
     outcome.violation = world.ledger.violation.map { "seed \(seed): \($0)\n  (\(swarm))" }
     outcome.hash = world.trace.hash
     outcome.simulatedMillis = world.now / millisecond
@@ -26,6 +36,10 @@ struct Campaign {
     var faults: [Fault: Int] = [:]
     var reached: [Rare: Int] = [:]
     var violations: [String] = []
+    var healingRounds = 0
+    var healingShare = 0
+    var healingBytes = 0
+    var healingBytesShare = 0
 
     /// Adds one seed.
     mutating func add(_ outcome: Outcome) {
@@ -34,6 +48,10 @@ struct Campaign {
         simulatedMillis += outcome.simulatedMillis
         faults.merge(outcome.faults, uniquingKeysWith: +)
         reached.merge(outcome.reached, uniquingKeysWith: +)
+        healingRounds = max(healingRounds, outcome.healingRounds)
+        healingShare = max(healingShare, outcome.healingShare)
+        healingBytes = max(healingBytes, outcome.healingBytes)
+        healingBytesShare = max(healingBytesShare, outcome.healingBytesShare)
         if let violation = outcome.violation { violations.append(violation) }
     }
 
@@ -49,6 +67,8 @@ struct Campaign {
             \(violations.count) findings
             faults: \(faults.joined(separator: ", "))
             states: \(rare.joined(separator: ", "))
+            healing: at most \(healingRounds) half seconds, \(healingShare) % of the bound; \
+            \(healingBytes) bytes a node, \(healingBytesShare) % of the bound
             never reached: \(unreached.map(\.rawValue).joined(separator: ", "))
             """
     }

@@ -37,7 +37,7 @@ struct Swarm: CustomStringConvertible {
         faults = Fault.allCases.filter { _ in dice.thousandths(450) }
         faultMillis = dice.one(of: [100, 250, 600])
         boundMillis = dice.one(of: [450, 600, 1_000])
-        runMillis = dice.one(of: [1_500, 2_500])
+        runMillis = dice.one(of: [1_500, 2_500, 4_500])
         writeMillis = dice.one(of: [5, 20, 60, 150])
         checkMillis = dice.one(of: [5, 15])
         keysCount = dice.one(of: [1, 2, 4, 8])
@@ -76,7 +76,7 @@ struct Swarm: CustomStringConvertible {
 /// says.
 enum Rare: String, CaseIterable {
     case windowOverflow, pendingFull, manyPages, pullAbandoned, refusedWhatWasShown, answeredLocal
-    case answeredNotDurable, toldEverything, pausedBeyondBound, crashedInsideStep
+    case answeredNotDurable, localMadeDurable, toldEverything, pausedBeyondBound, crashedInsideStep
     case committedUnknown, votersRestored, votersWiped, pulledWithoutOrigin, pendingDuplicate
     case consented, diskRefused, diskFailed, unknownForLackOfLease, loopStalledBeyondBound
     case gaveFromMemory, oneWayCut, leaseHeld, requestRepeated, healed
@@ -90,4 +90,18 @@ struct Outcome {
     var simulatedMillis: UInt64 = 0
     var faults: [Fault: Int] = [:]
     var reached: [Rare: Int] = [:]
+    var nodesCount = 0
+    /// Which faults and writes took place, by their numbers.
+    var faultNumbers: [Int] = []
+    var writes: [Int] = []
+    var checks: [Int] = []
+    /// Whether it failed before everything was mended.
+    var failedEarly = false
+    /// Half seconds until all agreed, the most bytes that a node sent meanwhile, and the hundredths
+    /// of what it may send.
+    var healingRounds = 0
+    /// Of the time that healing may take, in hundredths.
+    var healingShare = 0
+    var healingBytes = 0
+    var healingBytesShare = 0
 }

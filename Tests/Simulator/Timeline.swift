@@ -15,10 +15,10 @@ enum Action {
     case checkpoint(Int, life: Int)
     /// A page is read for a peer.
     case page(Int, life: Int, PageRequest)
-    /// The serving loop takes a turn.
-    case turn(Int, life: Int)
-    /// A check waits in a node's socket since then.
-    case check(Int, life: Int, MarkKey, askedNanos: UInt64)
+    /// A serving loop takes a turn.
+    case turn(Int, life: Int, loop: Int)
+    /// A check waits in a socket of one of a node's loops since then.
+    case check(Int, life: Int, loop: Int, MarkKey, askedNanos: UInt64)
     /// A frame arrives.
     case deliver(to: Int, from: Int, link: Int, Message)
     /// A node learns of a link.
@@ -47,7 +47,7 @@ enum Action {
         switch self {
         case .tick(let node, let life), .commit(let node, let life), .stored(let node, let life, _),
             .checkpoint(let node, let life), .page(let node, let life, _),
-            .turn(let node, let life), .check(let node, let life, _, _):
+            .turn(let node, let life, _), .check(let node, let life, _, _, _):
             (node, life)
         case .deliver(let node, _, _, _), .linked(let node, _, _, _), .unlinked(let node, _, _):
             (node, nil)

@@ -9,8 +9,11 @@ import Suppression
 
 /// A cluster, its clients and its misfortunes.
 final class World {
+    let seed: UInt64
     let swarm: Swarm
+    let trim: Trim
     let voters: VoterSet
+    /// Chance for the write, check or fault at hand.
     var dice: Dice
     var trace = Trace()
     var timeline = Timeline()
@@ -27,23 +30,30 @@ final class World {
     /// When the last frame of a direction arrives, so that frames keep their order.
     var lastArrival: [[UInt64]]
     var nextLink = 1
+    var nextWrite = 0
+    var nextCheck = 0
+    var nextFault = 0
     /// Until when two nodes are busy connecting.
     var connecting: [[UInt64]]
     var wipedVotersCount = 0
+    /// Nodes that the seed deals; fewer may be in the world.
+    let dealtNodesCount: Int
     private var effects: [Effect] = []
 
-    init(seed: UInt64, _ swarm: Swarm) {
+    init(seed: UInt64, _ swarm: Swarm, _ trim: Trim = Trim()) {
+        self.seed = seed
         self.swarm = swarm
+        self.trim = trim
         dice = Dice(seed: seed)
+        let dealt = Swarm(seed: seed)
+        dealtNodesCount = dealt.votersCount + dealt.edgesCount
         let count = swarm.votersCount + swarm.edgesCount
         cuts = Array(repeating: Array(repeating: false, count: count), count: count)
         lastArrival = Array(repeating: Array(repeating: 0, count: count), count: count)
         connecting = lastArrival
         for index in 0..<count {
             let node = NodeID(raw: 100 + UInt64(index))
-            let shell = Shell(index: index, node: node, nodesCount: count)
-            shell.clockPPM = Int64(dice.below(20_001)) - 10_000
-            shells.append(shell)
+            shells.append(Shell(index: index, node: node, nodesCount: count, seed: seed))
         }
         voters = VoterSet(
             generation: 1,
@@ -63,6 +73,9 @@ final class World {
         timeline.at(50 * millisecond, .fault)
     }
 
+    /// Things that may happen in one world: the busiest of thousands of seeds took a tenth.
+    private static let stepsLimit = 500_000
+
     /// Notes that a rare state was reached.
     func reach(_ rare: Rare) { outcome.reached[rare, default: 0] += 1 }
 
@@ -77,6 +90,7 @@ final class World {
 
     private func perform(_ action: Action) {
         outcome.steps += 1
+        if outcome.steps > Self.stepsLimit { ledger.fail("storm: more steps than any seed needs") }
         trace.add(action.code)
         trace.add(now)
         if let (index, life) = action.subject {
@@ -97,8 +111,9 @@ final class World {
         case .checkpoint(let index, let life): checkpoint(shells[index], life)
         case .page(let index, _, let request):
             step(shells[index], .page(shells[index].disk.page(request)))
-        case .turn(let index, _): turn(shells[index])
-        case .check(let index, _, let key, let asked): check(shells[index], key, asked)
+        case .turn(let index, _, let loop): turn(shells[index], loop)
+        case .check(let index, _, let loop, let key, let asked):
+            check(shells[index], loop, key, asked)
         case .deliver(let to, let from, let link, let message):
             deliver(message, from: from, to: shells[to], link)
         case .linked(let index, let to, let link, let peer):
@@ -126,7 +141,7 @@ final class World {
             node: shell.disk.node,
             epoch: Epoch(
                 counter: shell.disk.counter,
-                random: UInt32(truncatingIfNeeded: dice.bits())
+                random: UInt32(truncatingIfNeeded: shell.dice.bits())
             )
         )
         var boot = Boot(
@@ -135,7 +150,7 @@ final class World {
             held: shell.disk.state.held,
             nextLocalSequence: shell.disk.nextLocalSequence,
             isRestored: shell.disk.isRestored,
-            seed: dice.bits()
+            seed: shell.dice.bits()
         )
         boot.bounds = swarm.bounds
         boot.notes = Array(shell.disk.state.notes.values)
@@ -145,7 +160,7 @@ final class World {
         shell.counted = shell.disk.state.held
         shell.lastStoredNanos = now
         ledger.holds(shell.counted, shell.origin, now: now)
-        let phase = dice.within(0...(100 * millisecond))
+        let phase = shell.dice.within(0...(100 * millisecond))
         timeline.at(now + phase, .tick(shell.index, life: shell.life))
         timeline.at(
             now + swarm.checkpointMillis * millisecond,
@@ -153,23 +168,16 @@ final class World {
         )
         for other in shells where other.index != shell.index {
             timeline.at(
-                now + dice.within(0...(5 * millisecond)),
+                now + shell.wire.within(0...(5 * millisecond)),
                 .connect(shell.index, other.index)
             )
         }
     }
 
-    private func votersOn(_ disk: Disk) -> VoterSet {
-        for register in disk.state.registers.values {
-            if let set = votersIn(register) { return set }
-        }
-        return voters
-    }
-
     /// The process ends here and now.
     func crash(_ shell: Shell) {
         guard shell.isUp else { return }
-        if !shell.inFlight.isEmpty, dice.thousandths(500), !shell.isDiskFull {
+        if !shell.inFlight.isEmpty, shell.dice.thousandths(500), !shell.isDiskFull {
             // The commit reached the disk, and nobody was told.
             raise(shell, shell.inFlight)
             reach(.committedUnknown)
@@ -178,7 +186,8 @@ final class World {
         shell.die()
         for other in shells where other.index != shell.index {
             if let link = other.links[shell.index] {
-                let delay = dice.one(of: [millisecond, 20 * millisecond, 300 * millisecond])
+                let delays = [millisecond, 20 * millisecond, 300 * millisecond]
+                let delay = other.wire.one(of: delays)
                 timeline.at(
                     now + delay,
                     .unlinked(other.index, to: shell.index, link: link.number)
@@ -232,20 +241,6 @@ final class World {
         if let adopted { step(shell, .voters(adopted)) }
     }
 
-    private func isMinted(_ change: Change, by event: Event, _ shell: Shell) -> Bool {
-        guard change.dot.origin == shell.origin else { return false }
-        if case .requested = event { return true }
-        return votersIn(change.register) != nil && !ledger.isMinted(change.dot)
-    }
-
-    private func votersIn(_ register: Register?) -> VoterSet? {
-        guard let register else { return nil }
-        do {
-            guard case .voters(let set) = try Setting(register) else { return nil }
-            return set
-        } catch { return nil }
-    }
-
     private func execute(_ effect: Effect, _ shell: Shell) {
         switch effect {
         case .persist(let sequence, let change):
@@ -267,6 +262,7 @@ final class World {
             let isRemembered = shell.disk.truth.held.contains(dots)
             ledger.acknowledged(ticket, durability, dots, stamp: isRemembered ? stamp : nil)
             shell.openTickets.removeAll { $0 == ticket }
+            ledger.holdsLocally(dots, durability, at: shell.index)
             post(.acknowledge(ticket, durability, dots), shell)
         case .refuse(let ticket, let refusal):
             trace.add(ticket.raw)
@@ -280,42 +276,59 @@ final class World {
             timeline.at(now + 300 * millisecond, .start(shell.index, life: shell.life))
         case .send(let node, let message): send(message, from: shell, to: node)
         case .readPage(let request):
-            let delay = dice.within(10_000...(3 * millisecond))
+            let delay = shell.dice.within(10_000...(3 * millisecond))
             timeline.at(now + delay, .page(shell.index, life: shell.life, request))
         }
     }
 
+    /// Marks and leases go to every loop, an answer to the one that has the connection.
     private func post(_ post: Post, _ shell: Shell) {
-        shell.post(post)
-        guard !shell.isTurnDue else { return }
-        shell.isTurnDue = true
-        let delay = dice.within(1_000...(millisecond))
-        timeline.at(now + delay, .turn(shell.index, life: shell.life))
+        for loop in shell.loops.indices
+        where post.ticket.map({ shell.loop(of: $0) == loop }) ?? true {
+            shell.loops[loop].posts.append(post)
+            guard !shell.loops[loop].isTurnDue else { continue }
+            shell.loops[loop].isTurnDue = true
+            let delay = shell.dice.within(1_000...(millisecond))
+            timeline.at(now + delay, .turn(shell.index, life: shell.life, loop: loop))
+        }
     }
 
-    private func turn(_ shell: Shell) {
-        if now < shell.loopStalledUntil {
-            timeline.at(shell.loopStalledUntil, .turn(shell.index, life: shell.life))
-            return
+    private func turn(_ shell: Shell, _ loop: Int) {
+        if now < shell.loops[loop].stalledUntil {
+            let later = Action.turn(shell.index, life: shell.life, loop: loop)
+            return timeline.at(shell.loops[loop].stalledUntil, later)
         }
-        shell.isTurnDue = false
-        shell.drain { _ in }
+        shell.loops[loop].isTurnDue = false
+        drain(shell, loop)
     }
 
-    private func check(_ shell: Shell, _ key: MarkKey, _ asked: UInt64) {
-        if now < shell.loopStalledUntil {
-            let waiting = Action.check(shell.index, life: shell.life, key, askedNanos: asked)
-            timeline.at(shell.loopStalledUntil, waiting)
-            return
+    /// The mailbox, in order; then the answers leave.
+    private func drain(_ shell: Shell, _ loop: Int) {
+        shell.loops[loop].drain { post in
+            guard case .acknowledge(_, let durability, let dots) = post else { return }
+            ledger.told(dots, durability, at: shell.index, now: now)
         }
-        // A turn drains its mailbox, or did so a moment ago.
-        if dice.thousandths(500) { shell.drain { _ in } }
+    }
+
+    private func check(_ shell: Shell, _ loop: Int, _ key: MarkKey, _ asked: UInt64) {
+        if now < shell.loops[loop].stalledUntil {
+            let waiting = Action.check(
+                shell.index,
+                life: shell.life,
+                loop: loop,
+                key,
+                askedNanos: asked
+            )
+            return timeline.at(shell.loops[loop].stalledUntil, waiting)
+        }
+        // A turn reads requests, then drains its mailbox, then decides.
+        drain(shell, loop)
         let bound = swarm.boundMillis * millisecond
-        switch shell.decide(key, now: shell.instant(now), boundNanos: bound) {
+        switch shell.decide(key, loop: loop, now: shell.instant(now), boundNanos: bound) {
         case .allow:
             trace.add(2)
             reach(.leaseHeld)
-            ledger.allowed(key, askedNanos: asked, boundNanos: bound, at: shell.name)
+            ledger.allowed(key, askedNanos: asked, boundNanos: bound, at: shell.index)
         case .deny: trace.add(1)
         case .unknown:
             trace.add(0)
@@ -323,12 +336,10 @@ final class World {
         }
     }
 
-    // MARK: the store
-
     private func beginCommit(_ shell: Shell) {
         guard shell.inFlight.isEmpty, !shell.queue.isEmpty else { return }
         swap(&shell.inFlight, &shell.queue)
-        var micros = dice.within(150...(150 + swarm.commitMicros))
+        var micros = shell.dice.within(150...(150 + swarm.commitMicros))
         if now < shell.slowUntil { micros *= 100 }
         timeline.at(now + micros * 1_000, .commit(shell.index, life: shell.life))
     }
@@ -341,7 +352,7 @@ final class World {
             shell.failsNextCommit = false
             reach(.diskFailed)
             event = .failed
-            if dice.thousandths(500) { raise(shell, shell.inFlight) }
+            if shell.dice.thousandths(500) { raise(shell, shell.inFlight) }
         } else if shell.isDiskFull {
             reach(.diskRefused)
             for record in shell.inFlight {
@@ -364,7 +375,7 @@ final class World {
     }
 
     private func told(_ shell: Shell, _ event: Event) {
-        let moment = max(now, shell.lastStoredNanos) + dice.within(1_000...100_000)
+        let moment = max(now, shell.lastStoredNanos) + shell.dice.within(1_000...100_000)
         shell.lastStoredNanos = moment
         timeline.at(moment, .stored(shell.index, life: shell.life, event))
     }
@@ -375,7 +386,7 @@ final class World {
         guard !shell.isDiskFull, !shell.disk.log.isEmpty else { return }
         shell.disk.checkpoint()
         told(shell, .checkpointed(through: shell.disk.watermark))
-        if dice.thousandths(100) { shell.backup = shell.disk }
+        if shell.dice.thousandths(100) { shell.backup = shell.disk }
     }
 
     /// What the Core's log holds now counts as durable where it is known.

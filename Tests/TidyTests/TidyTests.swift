@@ -37,7 +37,7 @@ struct TidyTests {
 
     @Test("lines end by column 100")
     func width() {
-        let endings = [".swift", ".c", ".h", ".py", ".sh", ".service"]
+        let endings = [".swift", ".c", ".h", ".py", ".sh", ".service", ".txt"]
         for file in tree.files where endings.contains(where: { file.path.hasSuffix($0) }) {
             expectNone(Rule.width(file))
         }
