@@ -23,6 +23,23 @@ private func three(zones: [String] = ["z1", "z2", "z3"], generation: UInt64 = 1)
     )
 }
 
+/// n1 stays, n2 and n3 go, n4 and n5 come.
+private func joint(zones: [String] = ["z1", "z2", "z3", "z4", "z5"]) -> VoterSet {
+    let sides: [VoterSlot.Side] = [.staying, .leaving, .leaving, .joining, .joining]
+    return VoterSet(
+        generation: 1,
+        slots: sides.enumerated().map { n, side in
+            VoterSlot(
+                name: "n\(n + 1)",
+                node: NodeID(raw: UInt64(n + 1)),
+                lowestEpoch: Epoch(raw: 10),
+                zone: zones[n],
+                side: side
+            )
+        }
+    )
+}
+
 private let one = SequenceInterval(first: 1, last: 1)
 private let dots = DotRange(origin: node(1), interval: one)
 
@@ -138,6 +155,47 @@ private let no: [Effect] = [.refuse(Ticket(raw: 1), .notDurable)]
             into: &gate.effects
         )
         #expect(gate.effects == [.refuse(Ticket(raw: 2), .failed)])
+    }
+}
+
+@Suite struct JointTests {
+    @Test("a write needs a majority of both parties")
+    func gate() {
+        var old = Gate(joint())
+        #expect(old.stored(by: node(2)).isEmpty)
+        #expect(old.stored(by: node(3)).isEmpty, "two of the old party alone")
+        #expect(old.stored(by: node(4)).isEmpty, "and one of the new one")
+        #expect(old.stored(by: node(5)) == yes)
+        var fresh = Gate(joint())
+        #expect(fresh.stored(by: node(4)).isEmpty)
+        #expect(fresh.stored(by: node(5)).isEmpty, "two of the new party alone")
+        #expect(fresh.stored(by: node(1)).isEmpty, "n1 counts for both, and one of three is none")
+        #expect(fresh.stored(by: node(3)) == yes)
+    }
+
+    @Test("each party that spans two zones needs two")
+    func zones() {
+        var gate = Gate(joint(zones: ["z1", "z2", "z2", "z1", "z3"]))
+        #expect(gate.stored(by: node(1)).isEmpty)
+        #expect(gate.stored(by: node(4)).isEmpty)
+        #expect(gate.stored(by: node(2)).isEmpty, "n1 and n4 of the new party share a zone")
+        #expect(gate.stored(by: node(5)) == yes)
+    }
+
+    @Test("a lease needs a majority of both parties, and is as old as the older")
+    func lease() {
+        var freshness = Freshness(voters: joint())
+        freshness.confirmed(by: node(1), generation: 1, sentNanos: 900)
+        freshness.confirmed(by: node(2), generation: 1, sentNanos: 800)
+        #expect(freshness.lease == .void)
+        freshness.confirmed(by: node(4), generation: 1, sentNanos: 300)
+        #expect(freshness.lease.asOfNanos == 300)
+        freshness.confirmed(by: node(5), generation: 1, sentNanos: 850)
+        #expect(freshness.lease.asOfNanos == 800)
+        var fresh = Freshness(voters: joint())
+        fresh.confirmed(by: node(4), generation: 1, sentNanos: 1)
+        fresh.confirmed(by: node(5), generation: 1, sentNanos: 1)
+        #expect(fresh.lease == .void, "the new party alone")
     }
 }
 
