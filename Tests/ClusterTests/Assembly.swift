@@ -221,3 +221,33 @@ struct Assembly {
             && members[n].lease.permitsAllow(now: nanos, boundNanos: 1_000_000_000)
     }
 }
+
+/// An opt-out of one of many people.
+func optOut(_ n: UInt64) -> Draft {
+    let person = Person(tenant: TenantID(raw: 5), recipient: Recipient(high: 1, low: n))
+    let key = MarkKey(person: person, scope: .tenant, reason: .unsubscribe)
+    return .suppress(key, source: .oneClick, expiresSeconds: 0)
+}
+
+/// Some nodes, of which the first few are voters and hold leases.
+func trio(_ count: Int = 3, voters: Int = 3) -> Assembly {
+    var cluster = Assembly(count, voters: voters)
+    cluster.run(millis: 1_000)
+    return cluster
+}
+
+extension Assembly {
+    /// An operator's command on one node.
+    mutating func change(_ n: Int, _ ticket: UInt64, _ change: VoterChange) throws {
+        let next = try members[n].core.votersInForce.changed(change, among: candidates)
+        step(n, .proposed(Ticket(raw: ticket), next))
+    }
+
+    func generations() -> Set<UInt64> {
+        Set(members.filter(\.isUp).map { $0.core.votersInForce.generation })
+    }
+
+    func holdsEverywhere(_ set: HeldSet) -> Bool {
+        members.allSatisfy { !$0.isUp || $0.core.held.isSuperset(of: set) }
+    }
+}
