@@ -65,7 +65,7 @@ class Watched:
 class Observer:
     """One RESP client a node and one HTTP client for the clicks, all in one thread.
 
-    Whoever was not told `denied` asks again at once, so a node's answer is as old as one round trip.
+    Whoever was not told `denied` asks again at once: a node's answer is one round trip old.
     """
 
     def __init__(self, nodes):
