@@ -31,8 +31,12 @@ struct KnownPeer {
     let state: MemberState
     let isLinked: Bool
     let roundTripNanos: UInt64?
-    /// Writes held here that the peer is not known to hold.
+    /// Writes committed here that the peer is not known to hold.
     let behind: Int
+    /// Writes of the peer that some linked node holds and this one has not committed.
+    let lacking: Int
+    /// A voter, or linked: 64 and a few at most, which bounds the metrics by peer.
+    let isClose: Bool
 }
 
 /// All links of this node; the node loop's own.

@@ -221,6 +221,12 @@ public final class Store: Sendable {
     ///   of the batch was taken.
     public func append(_ batch: LogBatch) -> Bool { outlet.isOpen && queue.append(batch) }
 
+    /// Tries a commit that says nothing new, after the log has refused one for want of space.
+    ///
+    /// Answered by `writable` or, when the disk has failed, by `failed`; by nothing while it is
+    /// full.
+    public func tryLog() { queue.tryCommit() }
+
     /// A view of the state for one loop.
     ///
     /// It keeps the files open and locked: loops end before the next process may open them.
