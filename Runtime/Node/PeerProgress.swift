@@ -8,8 +8,8 @@
 //     spread         from the mint of one of our writes until our log and every linked holder
 //                    hold it; "hold" comes after "show" there, so it is visible at least as soon
 //
-// A few of our writes are watched at a time, which bounds the cost of a turn (measured: 16 of them
-// beside two peers cost below a microsecond); the oldest one unseen is always among them.
+// A few of our writes are watched at a time, which bounds the cost of a turn; what is minted while
+// so many are under way is not.
 
 import Cluster
 import EventLoop

@@ -16,6 +16,8 @@ final class Handover: Sendable {
         var changes: [LoggedChange] = []
         var bytes = 0
         var since: UInt64 = 0
+        /// Until when changes may gather after the last merge, unless many do.
+        var restUntil: UInt64 = 0
         var committedThrough: UInt64
         var isBehind = false
         var isUrgent = false
@@ -92,6 +94,16 @@ final class Handover: Sendable {
             return before == 0 || (before < eager && work.changes.count >= eager)
         }
         if rings { bell.ring() }
+    }
+
+    /// Says that a merge took this long until now: the disk and a core are the log writer's for a
+    /// multiple of it.
+    func merged(nanoseconds: UInt64) {
+        let rest = min(
+            nanoseconds * Limits.checkpointRestFactor,
+            Limits.checkpointRestMillis * 1_000_000
+        )
+        work.withLock { $0.restUntil = monotonicNanoseconds() + rest }
     }
 
     /// Asks for a checkpoint without linger.
@@ -177,7 +189,7 @@ final class Handover: Sendable {
             let urgent = work.isUrgent && (hasWork || watermark >= work.committedThrough)
             if !hasWork, work.deadline != nil { return .end }
             guard hasWork || urgent else { return .sleep(millis: -1) }
-            let due = work.since + lingerNanoseconds
+            let due = max(work.since + lingerNanoseconds, work.restUntil)
             let isEager = work.changes.count >= Limits.checkpointEagerCount
             if !urgent, !work.isBehind, !isEager, work.deadline == nil, now < due {
                 return .sleep(millis: Int32(clamping: (due - now) / 1_000_000 + 1))
@@ -272,7 +284,9 @@ struct Checkpointer {
                 case .keep(let members): try checkpoint.keep(members: members)
                 case .fill(let next): fill = (next, MarkScan(filter: next.filter, key: nil))
                 case .merge(let behind, let urgent):
+                    let began = monotonicNanoseconds()
                     try mergeAll(changes[...])
+                    handover.merged(nanoseconds: monotonicNanoseconds() - began)
                     if behind { try catchUp() }
                     if changes.isEmpty, urgent { try report(since: monotonicNanoseconds()) }
                     if urgent { try giveSketch() }
