@@ -196,7 +196,9 @@ final class Handover: Sendable {
             }
             swap(&work.changes, &changes)
             work.bytes = 0
-            work.isUrgent = false
+            // What was committed before the request and is handed over after it is asked for too.
+            let reached = changes.last.map { max($0.sequence, watermark) } ?? watermark
+            if work.isBehind || reached >= work.committedThrough { work.isUrgent = false }
             return .merge(behind: work.isBehind, urgent: urgent)
         }
     }
