@@ -15,13 +15,13 @@ extension Core {
 extension AckGate {
     /// Those of the named writes that no quorum of slots is known to hold.
     ///
-    /// At most `Limits.votersCount` slots, so at most 32 masks; a mask that contains a smaller
-    /// quorum adds nothing and is cheap, because what that one held is gone from `rest`.
+    /// Five slots have 32 masks, twice as many while they change 1,024; it is asked when somebody
+    /// looks, and is over as soon as nothing is left.
     func owed(of writes: HeldSet) -> HeldSet {
         var rest = writes
         for bits in 0..<(1 << voters.slots.count) where !rest.isEmpty {
             var mask = SlotMask()
-            mask.bits = UInt8(bits)
+            for slot in voters.slots.indices where bits & (1 << slot) != 0 { mask.insert(slot) }
             guard voters.isQuorum(mask) else { continue }
             var common = rest
             for slot in voters.slots.indices where mask.contains(slot) && !common.isEmpty {
