@@ -233,6 +233,14 @@ struct LogWriter {
     }
 }
 
+extension Store {
+    /// Tries a commit that says nothing new, after the log has refused one for want of space.
+    ///
+    /// Answered by `writable` or, when the disk has failed, by `failed`; by nothing while it is
+    /// full.
+    public func tryLog() { queue.tryCommit() }
+}
+
 extension LogFile {
     /// Deletes some of the records at or below `sequence`.
     ///

@@ -88,7 +88,7 @@ public final class Store: Sendable {
         }
     }
 
-    private let queue: LogQueue
+    let queue: LogQueue
     private let handover: Handover
     private let outlet: Outlet
     private let running: Mutex<Running?>
@@ -220,12 +220,6 @@ public final class Store: Sendable {
     /// - Returns: false when the queue is at its bound or the store has closed or failed; nothing
     ///   of the batch was taken.
     public func append(_ batch: LogBatch) -> Bool { outlet.isOpen && queue.append(batch) }
-
-    /// Tries a commit that says nothing new, after the log has refused one for want of space.
-    ///
-    /// Answered by `writable` or, when the disk has failed, by `failed`; by nothing while it is
-    /// full.
-    public func tryLog() { queue.tryCommit() }
 
     /// A view of the state for one loop.
     ///
