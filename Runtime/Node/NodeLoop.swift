@@ -345,7 +345,6 @@ final class NodeLoop: Turn {
         if let deadline = drainDeadlineNanos, now >= deadline { finish() }
     }
 
-
     /// Begins to end: no new connections, what is in flight finishes.
     func end(_ why: Ending) {
         guard ending == nil else { return }

@@ -140,8 +140,8 @@ struct PeerProgress {
 }
 
 extension NodeLoop {
-    /// What came over a link: noted here, decided by the Core.
-    func heard(_ event: Event) {
+    /// What came over a link, before the Core decides upon it.
+    func note(_ event: Event) {
         switch event {
         case .linked(let peer):
             progress.linked(peer.origin.node, holdsAll: peer.holds == .all)
@@ -150,7 +150,6 @@ extension NodeLoop {
             progress.heard(message, from: node, held: core.held)
         default: break
         }
-        step(event)
     }
 
     /// All other nodes, and voters that nobody has told of yet.

@@ -16,7 +16,8 @@ import Wire
 
 /// The first thing that is against sending requests here; the raw value travels between loops.
 enum Unready: Int {
-    case starting, stopping, failed, stands, full, shedding, cloned, noCatalog, doubted, damaged, learner
+    case starting, stopping, failed, stands, full, shedding, cloned, noCatalog, doubted, damaged,
+        learner
     case noLease, stale
 
     /// For the operator; after "not ready: ".
