@@ -15,7 +15,7 @@ toolchain=(git ca-certificates make binutils libc6-dev libstdc++-12-dev zlib1g-d
 tests=(curl redis-tools python3 python3-pytest python3-h11 python3-redis python3-lmdb python3-yaml
     python3-pip e2fsprogs prometheus iproute2 nftables util-linux)
 # What `make bench` measures beside Quell, and the clients that drive both.
-references=(redis-server nginx postgresql-15 wrk)
+references=(redis-server nginx postgresql-15 serf wrk)
 
 fail() { printf 'setup: %s\n' "$1" >&2; exit 1; }
 
@@ -60,7 +60,7 @@ fi
 
 # What of it runs as a service; we want the programs only.
 services=()
-for service in redis-server nginx postgresql prometheus; do
+for service in redis-server nginx postgresql prometheus serf; do
     if [[ " ${missing[*]} " == *" $service"[\ -]* ]]; then services+=("$service"); fi
 done
 

@@ -11,6 +11,7 @@
 
 import Address
 import Cluster
+import EventLoop
 import Servers
 import Storage
 import Suppression
@@ -76,13 +77,7 @@ extension NodeLoop: HTTPService {
         case "/readyz": ready(call, into: &answer)
         case "/metrics":
             answer.start(.ok)
-            let page = MetricsPage.write(
-                node: metrics,
-                loops: doors.map(\.metrics),
-                name: config.name,
-                version: Version.number
-            )
-            answer.send("text/plain; version=0.0.4; charset=utf-8", page.span)
+            answer.send("text/plain; version=0.0.4; charset=utf-8", metricsPage().span)
         case "/v1/status":
             _ = try authorizeAdmin(call)
             status(into: &answer)
@@ -124,19 +119,10 @@ extension NodeLoop: HTTPService {
 
     private func ready(_ call: Call, into answer: inout HTTPAnswer) {
         let forOptOuts = call.parameter("for") == Array("unsubscribe".utf8)
-        let isReady = forOptOuts ? metrics.writable.now == 1 : isReady
-        answer.start(isReady ? .ok : .unavailable)
-        answer.send("text/plain; charset=utf-8", isReady ? "ready\n" : notReadyBecause + "\n")
-    }
-
-    /// The first thing that is missing, for the operator.
-    private var notReadyBecause: String {
-        if core.isDoubted { return "not ready: this data directory was put back from a copy" }
-        if desk.isDamaged { return "not ready: marks are damaged; run `quell repair`" }
-        if role == "learner" { return "not ready: a learner, which catches up with the voters" }
-        if !catalog.isUsable { return "not ready: no tenant, API key and token key yet" }
-        if lease.asOfNanos == nil { return "not ready: no lease" }
-        return "not ready: starting or stopping"
+        // Not before the serving loops have been told, and not a tick too long.
+        let published = forOptOuts ? metrics.writability : metrics.readiness
+        let cause = forOptOuts ? unwritable : unready
+        answer.readiness(cause ?? published.unready(now: Clock.bootNanoseconds()))
     }
 
     /// Section 10.5's element for this node.
@@ -171,6 +157,7 @@ extension NodeLoop: HTTPService {
                 digest.map { hexText($0.sum) + hexText(UInt64($0.check)).suffix(4) }
             )
             json.endObject()
+            json.field("owed", owedCount)
             json.key("peers")
             json.beginArray()
             for peer in knownPeers { json.peer(peer) }

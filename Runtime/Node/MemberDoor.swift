@@ -249,36 +249,6 @@ extension NodeLoop {
         peers.members?.rows(core.votersInForce, ownRole: role, links: peers.peers) ?? []
     }
 
-    /// All other nodes, and voters that nobody has told of yet.
-    var knownPeers: [KnownPeer] {
-        let rows = memberRows.filter { $0.record.node != identity.nodeID }
-        let linked = Set(peers.peers.map(\.node))
-        var known = rows.map { row in
-            KnownPeer(
-                name: row.record.facts.name,
-                node: row.record.node,
-                state: row.state,
-                isLinked: linked.contains(row.record.node),
-                roundTripNanos: row.roundTripNanos,
-                behind: 0
-            )
-        }
-        for slot in core.votersInForce.slots where slot.node != identity.nodeID {
-            guard !rows.contains(where: { $0.record.node == slot.node }) else { continue }
-            known.append(
-                KnownPeer(
-                    name: slot.name,
-                    node: slot.node,
-                    state: .unreachable,
-                    isLinked: linked.contains(slot.node),
-                    roundTripNanos: nil,
-                    behind: 0
-                )
-            )
-        }
-        return known.sorted { $0.name < $1.name }
-    }
-
     /// A slot that was bound to another id under the same name: the disk of the id before is gone,
     /// and nobody need wait for it.
     func evictReplaced(_ before: VoterSet, by next: VoterSet) {

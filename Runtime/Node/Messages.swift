@@ -161,6 +161,11 @@ enum Limits {
     static let exportPerTurnCount = 256
     /// Long answers at once on one loop: a batch holds 4 MiB, so 256 MiB at the very most.
     static let jobsCount = 64
+    /// Own writes watched at a time on their way to every node: of 1,000 a second that take 5 ms
+    /// each, more than all; at higher rates a sample of them.
+    static let watchedWritesCount = 16
+    /// Nanoseconds between two trials of a full disk.
+    static let diskTrialNanos: UInt64 = 1_000_000_000
     /// Milliseconds between ticks of the node loop: lease age and deadlines are this coarse. A
     /// tenth of the target staleness of 1 s.
     static let tickMillis: UInt64 = 100

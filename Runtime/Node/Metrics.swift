@@ -11,7 +11,10 @@ import Suppression
 enum MetricName: String, CaseIterable {
     case acknowledge = "quell_write_acknowledge_seconds"
     case writeRefusals = "quell_write_refusals_total"
-    case localAcknowledgments = "quell_write_local_total"
+    case acknowledgments = "quell_write_acknowledged_total"
+    case owed = "quell_write_owed_changes"
+    case visible = "quell_write_visible_seconds"
+    case unseen = "quell_write_unseen_seconds"
     case checkAnswer = "quell_check_answer_seconds"
     case decisions = "quell_check_decisions_total"
     case leaseStaleness = "quell_lease_staleness_seconds"
@@ -49,7 +52,11 @@ enum MetricName: String, CaseIterable {
     case repairBytes = "quell_repair_bytes_total"
     case repairUnequal = "quell_repair_unequal_peers"
     case repairDamaged = "quell_repair_damaged_state"
+    case behind = "quell_peer_behind_changes"
+    case lacking = "quell_peer_lacking_changes"
+    case receipts = "quell_peer_receipts_total"
     case ready = "quell_node_ready_state"
+    case writable = "quell_node_writable_state"
     case build = "quell_node_build_labels"
 }
 
@@ -67,6 +74,7 @@ public final class LoopMetrics: Sendable {
     let connections = Gauge()
     let refusedRequests = Gauge()
     let badTokens = Counter()
+    let quorumAcknowledgments = Counter()
     let localAcknowledgments = Counter()
     let refusals = InlineArray<9, Counter> { _ in Counter() }
     let damaged = Counter()
@@ -100,9 +108,13 @@ public final class NodeMetrics: Sendable {
     let repairBytes = Counter()
     let repairUnequal = Gauge()
     let repairDamaged = Gauge()
-    let ready = Gauge()
-    /// 1 while a commit works here, whatever the lease says.
-    let writable = Gauge()
+    let readiness = PublishedReadiness()
+    let writability = PublishedReadiness()
+    let owed = Gauge()
+    let unseenNanos = Gauge()
+    let receiptsSent = Gauge()
+    let receiptsReceived = Gauge()
+    let visible = Histogram()
     /// -1 without a proof.
     let stalenessMillis = Gauge()
 
@@ -145,6 +157,7 @@ extension MetricsPage {
     static func write(
         node: NodeMetrics,
         loops: [LoopMetrics],
+        peers: [KnownPeer],
         name: String,
         version: String
     ) -> [UInt8] {
@@ -155,7 +168,7 @@ extension MetricsPage {
             let total = loops.reduce(0) { $0 + $1.refusals[Int(refusal.rawValue)].total }
             page.sample(.writeRefusals, labels: "cause=\"\(refusal.word)\"", "\(total)")
         }
-        page.sum(.localAcknowledgments, "counter", loops.map(\.localAcknowledgments.total))
+        page.writes(node, loops)
         page.histogram(.checkAnswer, loops.map(\.checkAnswer))
         page.head(.decisions, "counter")
         let decisions: [(Decision, KeyPath<LoopMetrics, Counter>)] = [
@@ -197,10 +210,46 @@ extension MetricsPage {
         page.sum(.repairBytes, "counter", [node.repairBytes.total])
         page.gauge(.repairUnequal, node.repairUnequal)
         page.gauge(.repairDamaged, node.repairDamaged)
-        page.gauge(.ready, node.ready)
+        page.peers(node, peers)
+        page.head(.ready, "gauge")
+        page.sample(.ready, node.readiness.isReady ? "1" : "0")
+        page.head(.writable, "gauge")
+        page.sample(.writable, node.writability.isReady ? "1" : "0")
         page.head(.build, "gauge")
         page.sample(.build, labels: "node=\"\(name)\",version=\"\(version)\"", "1")
         return page.text
+    }
+
+    /// How safe and how soon.
+    private mutating func writes(_ node: NodeMetrics, _ loops: [LoopMetrics]) {
+        head(.acknowledgments, "counter")
+        let quorum = loops.reduce(0) { $0 + $1.quorumAcknowledgments.total }
+        let local = loops.reduce(0) { $0 + $1.localAcknowledgments.total }
+        sample(.acknowledgments, labels: "durability=\"quorum\"", "\(quorum)")
+        sample(.acknowledgments, labels: "durability=\"local\"", "\(local)")
+        gauge(.owed, node.owed)
+        histogram(.visible, [node.visible])
+        head(.unseen, "gauge")
+        sample(.unseen, "\(Double(node.unseenNanos.now) / 1_000_000_000)")
+    }
+
+    /// One sample a known node: voters and linked nodes, 64 at the most.
+    private mutating func peers(_ node: NodeMetrics, _ peers: [KnownPeer]) {
+        for (name, count) in [(MetricName.behind, \KnownPeer.behind), (.lacking, \.lacking)] {
+            head(name, "gauge")
+            // A wiped voter that is back has its name twice, and one repeated sample would cost the
+            // whole page.
+            let most = Dictionary(
+                peers.map { ($0.label, $0[keyPath: count]) },
+                uniquingKeysWith: max
+            )
+            for (label, count) in most.sorted(by: { $0.key < $1.key }) {
+                sample(name, labels: "peer=\"\(label)\"", "\(count)")
+            }
+        }
+        head(.receipts, "counter")
+        sample(.receipts, labels: "direction=\"sent\"", "\(node.receiptsSent.now)")
+        sample(.receipts, labels: "direction=\"received\"", "\(node.receiptsReceived.now)")
     }
 
     mutating func sum(_ name: MetricName, _ type: String, _ parts: [UInt64]) {
@@ -211,6 +260,15 @@ extension MetricsPage {
     mutating func gauge(_ name: MetricName, _ gauge: Gauge) {
         head(name, "gauge")
         sample(name, "\(gauge.now)")
+    }
+}
+
+extension KnownPeer {
+    /// The name as a label: what came over a link may hold any byte.
+    fileprivate var label: String {
+        String(
+            name.map { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) ? $0 : "_" }
+        )
     }
 }
 

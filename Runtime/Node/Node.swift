@@ -85,7 +85,6 @@ struct NodeParts {
         boot.notes = identity.notes
         self.boot = boot
         metrics.marks.set(identity.marksCount)
-        metrics.writable.set(1)
     }
 
     private static func voters(

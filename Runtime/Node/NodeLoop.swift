@@ -50,7 +50,14 @@ final class NodeLoop: Turn {
     var backlog = ImportBacklog()
     private(set) var digest: MarkDigest?
     private var catalogOwed: Set<Int> = []
-    private var listening: Set<Int> = []
+    private(set) var listening: Set<Int> = []
+    /// The log refused a write for want of space, and has taken none since.
+    private(set) var isLogFull = false
+    /// When the full disk was last tried.
+    var triedNanos: UInt64 = 0
+    /// Own writes that no majority of voters was known to hold when last asked.
+    var owed: HeldSet
+    var progress: PeerProgress
     private var drained: Set<Int> = []
     private var drainDeadlineNanos: UInt64?
     private var lastTickNanos: UInt64 = 0
@@ -72,6 +79,8 @@ final class NodeLoop: Turn {
         log = parts.log
         catalog = parts.catalog
         core = Core(parts.boot)
+        owed = parts.identity.ownWrites
+        progress = PeerProgress(own: parts.boot.own)
         peers = PeerDoor(log: parts.log) { _ in }
         desk = RepairDesk(
             own: parts.identity.nodeID,
@@ -121,6 +130,7 @@ final class NodeLoop: Turn {
         for message in messages { take(message) }
         peers.serveReady()
         repairTurn()
+        watchSpread()
         admin?.serveReady()
         // Peers first: their commits run beside ours, and any majority may answer.
         peers.flush()
@@ -152,17 +162,17 @@ final class NodeLoop: Turn {
         case .committed(let through, let count, let nanoseconds):
             metrics.logCommit.record(nanoseconds: nanoseconds)
             metrics.logRecords.add(UInt64(count))
-            metrics.writable.set(1)
+            isLogFull = false
             step(.committed(through: through))
         case .refused(let sequences, let error):
             log.warning("the log refused writes", error)
-            metrics.writable.set(0)
+            isLogFull = true
+            progress.refused()
             step(.refused(first: sequences.lowerBound, last: sequences.upperBound))
         case .checkpointRefused(let error): log.warning("the checkpoint waits", error)
         case .failed(let error):
             log.error("the store failed; nothing is acknowledged any more", error)
             metrics.failed.set(1)
-            metrics.writable.set(0)
             step(.failed)
         case .checkpointed(let through, let marks, let digest, let nanoseconds):
             metrics.checkpoint.record(nanoseconds: nanoseconds)
@@ -176,6 +186,7 @@ final class NodeLoop: Turn {
         case .frozen(let sketch, let marks):
             repair(.frozen(sketch, marksCount: UInt64(marks)))
         case .audited(let audit): audited(audit)
+        case .writable: isLogFull = false
         }
         metrics.checkpointLag.set(Int(lastPersisted - min(lastPersisted, checkpointed)))
     }
@@ -206,6 +217,7 @@ final class NodeLoop: Turn {
             batch.append(change)
             lastPersisted = sequence
             backlog.persist(sequence, change)
+            progress.persisted(change) { Clock.bootNanoseconds() }
         case .show(let sequence, let change): show(sequence, change)
         case .vouch(let lease):
             self.lease = lease
@@ -216,7 +228,9 @@ final class NodeLoop: Turn {
             acknowledge(ticket, durability, dots)
         case .refuse(let ticket, let refusal):
             if let waiter = waiters.removeValue(forKey: ticket) { answer(waiter, refusal) }
-        case .send(let node, let message): peers.send(message, to: node)
+        case .send(let node, let message):
+            progress.said(message)
+            peers.send(message, to: node)
         case .readPage(let request): readPage(request)
         case .halt: end(.failed("the disk failed; see the log line above"))
         }
@@ -255,6 +269,7 @@ final class NodeLoop: Turn {
     }
 
     private func acknowledge(_ ticket: Ticket, _ durability: Durability, _ dots: DotRange) {
+        if durability == .local { owed.insert(dots.interval, of: dots.origin) }
         switch waiters.removeValue(forKey: ticket) {
         case .serving(let loop, let caller):
             // If the mailbox is full the caller times out and asks again; the write is durable.
@@ -325,24 +340,16 @@ final class NodeLoop: Turn {
         tickPeers()
         let staleness = lease.stalenessNanos(now: now)
         metrics.stalenessMillis.set(staleness.map { Int($0 / 1_000_000) } ?? -1)
-        metrics.ready.set(isReady ? 1 : 0)
+        tryDisk(now: now)
+        publishReadiness()
         if let deadline = drainDeadlineNanos, now >= deadline { finish() }
-    }
-
-    /// Replay done, listeners bound, keys present, lease valid (DESIGN 10.2).
-    var isReady: Bool {
-        listening.count == doors.count && catalog.isUsable && ending == nil
-            && lease.permitsAllow(
-                now: Clock.bootNanoseconds(),
-                boundNanos: config.stalenessBoundNanos
-            )
     }
 
     /// Begins to end: no new connections, what is in flight finishes.
     func end(_ why: Ending) {
         guard ending == nil else { return }
         ending = why
-        metrics.ready.set(0)
+        publishReadiness()
         drainDeadlineNanos = Clock.bootNanoseconds() + Limits.drainNanos
         for door in doors { _ = door.mailbox.post(.drain) }
         admin?.drain()

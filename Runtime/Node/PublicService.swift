@@ -13,6 +13,7 @@
 
 import Address
 import Cluster
+import EventLoop
 import FunctionKit
 import Servers
 import Suppression
@@ -172,9 +173,15 @@ extension ServingLoop: HTTPService {
 
     private func ready(_ call: Call, into answer: inout HTTPAnswer) {
         let forOptOuts = call.parameter("for") == Array("unsubscribe".utf8)
-        let isReady = forOptOuts ? nodeMetrics.writable.now == 1 : nodeMetrics.ready.now == 1
-        answer.start(isReady ? .ok : .unavailable)
-        answer.send("text/plain; charset=utf-8", isReady ? "ready\n" : "not ready\n")
+        let now = Instant(
+            bootNanos: Clock.bootNanoseconds(),
+            wallMillis: Clock.wallMilliseconds()
+        )
+        var cause = (forOptOuts ? nodeMetrics.writability : nodeMetrics.readiness)
+            .unready(now: now.bootNanos)
+        // The node loop may have renewed the lease and this loop missed what it vouches for.
+        if cause == nil, !forOptOuts, !view.mayAllow(now) { cause = .noLease }
+        answer.readiness(cause)
     }
 }
 

@@ -69,6 +69,7 @@ struct RepairDesk {
 extension NodeLoop {
     /// An event of a link: repair's messages go to its machine, all else to the Core alone.
     func heard(_ event: Event) {
+        note(event)
         step(event)
         switch event {
         case .received(let node, .repair(let number, let message)):

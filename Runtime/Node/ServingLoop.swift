@@ -302,7 +302,10 @@ final class ServingLoop: Turn {
         door.metrics.acknowledge.record(
             nanoseconds: Clock.bootNanoseconds() - startedNanos
         )
-        if durability == .local { door.metrics.localAcknowledgments.add() }
+        switch durability {
+        case .quorum: door.metrics.quorumAcknowledgments.add()
+        case .local: door.metrics.localAcknowledgments.add()
+        }
         switch answer {
         case .optOut(let response, let tenant, let keys):
             return .durable(

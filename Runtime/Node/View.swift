@@ -239,7 +239,8 @@ struct View: ~Copyable {
         return mayAllow(now) ? .allow : .unknown
     }
 
-    private mutating func mayAllow(_ now: Instant) -> Bool {
+    /// Whether a person without a mark would be allowed now.
+    mutating func mayAllow(_ now: Instant) -> Bool {
         isComplete && lease.permitsAllow(now: now.bootNanos, boundNanos: boundNanos)
     }
 

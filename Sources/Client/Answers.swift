@@ -174,6 +174,8 @@ public struct NodeStatus: Sendable {
     public let marksCount: Int64
     /// Equal sets of marks have equal digests; nil when the node computes none.
     public let digest: String?
+    /// Own writes that no majority of voters is known to hold; nil when the node does not say.
+    public let owed: Int64?
     /// The others, as it sees them.
     public let peers: [PeerStatus]
     /// The node's answer as one line of JSON.
@@ -193,6 +195,7 @@ public struct NodeStatus: Sendable {
         zone = json["zone"]?.string ?? ""
         stalenessMillis = json["lease"]?["staleness_ms"]?.integer
         digest = json["marks"]?["digest"]?.string
+        owed = json["owed"]?.integer
         peers = (json["peers"]?.array ?? []).compactMap(PeerStatus.init)
         self.json = json.text
     }

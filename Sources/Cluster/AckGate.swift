@@ -22,9 +22,9 @@ public struct AckGate: Sendable {
     }
 
     private let own: Origin
-    private var voters: VoterSet
+    private(set) var voters: VoterSet
     /// What each slot has said to hold, in the order of the slots.
-    private var heldBySlot: [HeldSet]
+    private(set) var heldBySlot: [HeldSet]
     /// The life of each slot's node that said so; another life may have lost what this one had.
     private var lifeBySlot: [Origin?]
     /// What this node itself holds; a slot's entry as well where this node is a voter.

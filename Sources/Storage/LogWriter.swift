@@ -22,6 +22,7 @@ final class LogQueue: Sendable {
         var count = 0
         var trimThrough: UInt64 = 0
         var trimsNow = false
+        var isTried = false
         var closed = false
     }
 
@@ -56,6 +57,12 @@ final class LogQueue: Sendable {
         bell.ring()
     }
 
+    /// Asks for a commit even if nothing is queued.
+    func tryCommit() {
+        work.withLock { $0.isTried = true }
+        bell.ring()
+    }
+
     /// Takes nothing more.
     func close() {
         work.withLock { $0.closed = true }
@@ -63,16 +70,30 @@ final class LogQueue: Sendable {
     }
 
     /// Swaps the queued batches for the caller's empty array.
-    func take(into batches: inout [LogBatch]) -> (trimThrough: UInt64, trimsNow: Bool, closed: Bool)
-    {
+    func take(into batches: inout [LogBatch]) -> Taken {
         batches.removeAll(keepingCapacity: true)
         return work.withLock { work in
             swap(&work.batches, &batches)
             work.count = 0
-            let trimsNow = work.trimsNow
-            work.trimsNow = false
-            return (work.trimThrough, trimsNow, work.closed)
+            defer {
+                work.trimsNow = false
+                work.isTried = false
+            }
+            return Taken(
+                trimThrough: work.trimThrough,
+                trimsNow: work.trimsNow,
+                isTried: work.isTried,
+                closed: work.closed
+            )
         }
+    }
+
+    /// What is to be done besides the batches.
+    struct Taken {
+        let trimThrough: UInt64
+        let trimsNow: Bool
+        let isTried: Bool
+        let closed: Bool
     }
 
     /// Sleeps until something was queued; false when only the time was up.
@@ -113,6 +134,7 @@ struct LogWriter {
         while outlet.isOpen {
             let next = queue.take(into: &batches)
             if !batches.isEmpty { commitAll(batches, trimThrough: next.trimThrough) }
+            if next.isTried { tryCommit() }
             if trimmed < next.trimThrough, next.trimsNow || rested {
                 trimAll(through: next.trimThrough)
             }
@@ -182,6 +204,21 @@ struct LogWriter {
         handover.add(group, bytes: bytes)
     }
 
+    /// Writes a number that is there already: as many new pages as a small batch needs.
+    private func tryCommit() {
+        do throws(StorageError) {
+            let transaction = try WriteTransaction(log.environment)
+            // The number of the file, not of this life: it must never fall.
+            let kept = try transaction.number(.trimmed, in: log.tables.meta) ?? 0
+            try transaction.set(.trimmed, to: kept, in: log.tables.meta)
+            try transaction.commit()
+            outlet.send(.writable)
+        } catch {
+            // Full as before, and the next trial says so too.
+            if error.latches { outlet.send(.failed(error)) }
+        }
+    }
+
     private mutating func trimAll(through sequence: UInt64) {
         do throws(StorageError) {
             while trimmed < sequence {
@@ -194,6 +231,14 @@ struct LogWriter {
             if error.latches { outlet.send(.failed(error)) }
         }
     }
+}
+
+extension Store {
+    /// Tries a commit that says nothing new, after the log has refused one for want of space.
+    ///
+    /// Answered by `writable` or, when the disk has failed, by `failed`; by nothing while it is
+    /// full.
+    public func tryLog() { queue.tryCommit() }
 }
 
 extension LogFile {

@@ -88,7 +88,7 @@ public final class Store: Sendable {
         }
     }
 
-    private let queue: LogQueue
+    let queue: LogQueue
     private let handover: Handover
     private let outlet: Outlet
     private let running: Mutex<Running?>

@@ -23,6 +23,8 @@ public enum StoreEvent: Equatable, Sendable {
     case filled
     /// No room for the marks: tried again until there is. Sent once a stall.
     case checkpointRefused(StorageError)
+    /// The answer to `tryLog`: a commit works.
+    case writable
     /// Nothing is acknowledged again; the process should say why and exit.
     case failed(StorageError)
 }

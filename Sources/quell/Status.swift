@@ -21,8 +21,81 @@ struct Status: ParsableCommand {
 
     func run() throws {
         let doors = try target.adminDoors()
-        var nodes: [NodeStatus] = []
-        var missed: [String] = []
+        var seen = try Survey(doors)
+        // Digests are of what is checkpointed, a tenth of a second behind the writes, and the nodes
+        // are asked one after the other: only nodes that stay different are.
+        while seen.isReached, !seen.isEqual, seen.times < Survey.timesMost {
+            Thread.sleep(forTimeInterval: Survey.pauseSeconds)
+            try seen.ask(doors)
+        }
+        if json {
+            let rows: JSONText.Value = .list(seen.nodes.map(\.json))
+            let members: [(String, JSONText.Value)] = [
+                ("equal", .flag(seen.isReached && seen.isEqual)),
+                ("asked", .number(seen.times)), ("nodes", rows),
+            ]
+            print(JSONText.object(members))
+        } else {
+            write(seen)
+        }
+        if !seen.isReached { finish(.unknown) }
+        if !seen.isEqual { finish(.no) }
+    }
+
+    private func write(_ seen: Survey) {
+        for node in seen.nodes {
+            let lease =
+                node.isLeaseValid ? "lease \(node.stalenessMillis ?? 0) ms old" : "NO LEASE"
+            let state = node.isReady ? "ready" : "NOT READY"
+            print(
+                "\(node.name)\t\(state)\t\(node.role)\t\(node.zone)\t\(lease)\t"
+                    + "\(node.marksCount) marks\t\(debts(of: node))\tid \(node.nodeID)"
+            )
+        }
+        for why in seen.missed { print("not reached: \(why)") }
+        if seen.isReached, seen.nodes.count > 1 {
+            print(
+                seen.isEqual
+                    ? "all equal"
+                    : "NOT EQUAL, asked \(seen.times) times in a second; "
+                        + "ask again when no writes are under way"
+            )
+        }
+    }
+
+    /// What the node still has to bring to others.
+    private func debts(of node: NodeStatus) -> String {
+        var debts = node.peers.filter { ($0.behind ?? 0) > 0 }
+            .map { "\($0.name) \($0.behind ?? 0) behind" }
+        if let owed = node.owed, owed > 0 { debts.append("OWES \(owed) to the voters") }
+        return debts.isEmpty ? "nothing owed" : debts.joined(separator: ", ")
+    }
+}
+
+/// What all nodes say, asked one after the other.
+struct Survey {
+    /// Six times, five pauses: a second.
+    static let timesMost: Int64 = 6
+    static let pauseSeconds = 0.2
+
+    private(set) var nodes: [NodeStatus] = []
+    private(set) var missed: [String] = []
+    private(set) var times: Int64 = 0
+
+    /// Asks for the first time.
+    init(_ doors: Target.Doors) throws { try ask(doors) }
+
+    /// Every node answered.
+    var isReached: Bool { missed.isEmpty }
+
+    /// Those that answered hold the same marks.
+    var isEqual: Bool { Set(nodes.map { "\($0.marksCount) \($0.digest ?? "")" }).count == 1 }
+
+    /// Asks every node, and forgets what they said before.
+    mutating func ask(_ doors: Target.Doors) throws {
+        nodes = []
+        missed = []
+        times += 1
         for address in doors.addresses {
             do throws(ClientError) {
                 nodes.append(try QuellClient(address: address, key: doors.key).status())
@@ -33,32 +106,6 @@ struct Status: ParsableCommand {
         }
         if nodes.isEmpty {
             throw Failure(.unreachable, "\(missed.first ?? "no node"); is the node running?")
-        }
-        let isEqual =
-            missed.isEmpty && Set(nodes.map { "\($0.marksCount) \($0.digest ?? "")" }).count == 1
-        if json {
-            let rows: JSONText.Value = .list(nodes.map(\.json))
-            print(JSONText.object([("equal", .flag(isEqual)), ("nodes", rows)]))
-        } else {
-            write(nodes, missed, isEqual)
-        }
-        if !missed.isEmpty { finish(.unknown) }
-        if !isEqual { finish(.no) }
-    }
-
-    private func write(_ nodes: [NodeStatus], _ missed: [String], _ isEqual: Bool) {
-        for node in nodes {
-            let lease =
-                node.isLeaseValid ? "lease \(node.stalenessMillis ?? 0) ms old" : "NO LEASE"
-            let state = node.isReady ? "ready" : "NOT READY"
-            print(
-                "\(node.name)\t\(state)\t\(node.role)\t\(node.zone)\t\(lease)\t"
-                    + "\(node.marksCount) marks\tid \(node.nodeID)"
-            )
-        }
-        for why in missed { print("not reached: \(why)") }
-        if missed.isEmpty, nodes.count > 1 {
-            print(isEqual ? "all equal" : "NOT EQUAL at this moment; ask again in a second")
         }
     }
 }

@@ -96,14 +96,26 @@ class Session:
             made.stop()
 
     @contextlib.contextmanager
-    def node(self, *flags):
-        """A fresh node for the length of a block; its folder is removed at the end."""
-        made = Cluster(self.folder("node"), *flags, base=self.block())
+    def nodes(self, count, *flags):
+        """Fresh nodes of one cluster for the length of a block; their folder is removed at the end.
+        """
+        bases = [self.block()]
+        while len(bases) < count:
+            bases.append(self.block())
+            if bases[-1] != bases[-2] + 10:
+                bases = bases[-1:]
+        made = Cluster(self.folder("node"), *flags, base=bases[0], nodes=count)
         try:
-            yield made.start().node
+            yield made.start().nodes
         finally:
             made.stop()
             shutil.rmtree(made.dir, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def node(self, *flags):
+        """A fresh node that is a cluster of its own."""
+        with self.nodes(1, *flags) as nodes:
+            yield nodes[0]
 
     def csv(self, marks):
         """The CSV of so many suppressed people, written once."""

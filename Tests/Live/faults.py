@@ -31,6 +31,10 @@ class Fault:
         """From now on calls are counted."""
         self.trigger.touch()
 
+    def end(self):
+        """From now on all calls pass."""
+        self.trigger.unlink()
+
     @property
     def failed(self):
         """The calls that were failed: [number, call, path]."""

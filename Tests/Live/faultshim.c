@@ -9,7 +9,7 @@
  *   FAULTSHIM_N        which matched call fails, from 1
  *   FAULTSHIM_ERRNO    EIO (default) or ENOSPC
  *   FAULTSHIM_STICKY   "1": that call and every later one fails
- *   FAULTSHIM_TRIGGER  counting starts when this file exists (default: at once)
+ *   FAULTSHIM_TRIGGER  calls count while this file exists (default: always)
  *   FAULTSHIM_LOG      one line is appended here for each call that was failed
  *
  * msync has an address and no descriptor: it counts when any mapping is flushed at all.
@@ -29,7 +29,6 @@
 #include <unistd.h>
 
 static atomic_long matched;
-static atomic_int armed;
 
 static void record(long number, const char *call, const char *path) {
     const char *log = getenv("FAULTSHIM_LOG");
@@ -60,12 +59,8 @@ static int counts(int fd, char *path, size_t size) {
 }
 
 static int is_armed(void) {
-    const char *trigger;
-    if (atomic_load(&armed)) return 1;
-    trigger = getenv("FAULTSHIM_TRIGGER");
-    if (trigger && *trigger && syscall(SYS_access, trigger, F_OK) != 0) return 0;
-    atomic_store(&armed, 1);
-    return 1;
+    const char *trigger = getenv("FAULTSHIM_TRIGGER");
+    return !trigger || !*trigger || syscall(SYS_access, trigger, F_OK) == 0;
 }
 
 /* The errno to fail this call with, or 0 to let it through. */

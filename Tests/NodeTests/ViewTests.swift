@@ -205,7 +205,13 @@ private final class Ground {
         let loops = [LoopMetrics(), LoopMetrics()]
         loops[0].checkAnswer.record(nanoseconds: 3_000, times: 5)
         loops[1].checkAnswer.record(nanoseconds: 900, times: 2)
-        let bytes = MetricsPage.write(node: NodeMetrics(), loops: loops, name: "n", version: "1")
+        let bytes = MetricsPage.write(
+            node: NodeMetrics(),
+            loops: loops,
+            peers: [],
+            name: "n",
+            version: "1"
+        )
         let text = String(decoding: bytes, as: UTF8.self)
         for name in MetricName.allCases {
             let types = text.components(separatedBy: "# TYPE \(name.rawValue) ").count - 1
