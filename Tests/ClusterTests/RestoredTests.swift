@@ -54,6 +54,25 @@ struct RestoredTests {
         #expect(!cluster.mayAllow(1) && !cluster.mayAllow(2))
     }
 
+    @Test("a doubted life that was never told so gets no lease either")
+    func untold() throws {
+        var cluster = trio()
+        let copy = (cluster.members[1].log, cluster.members[1].notes)
+        cluster.stop(1)
+        cluster.start(1, counter: 2)
+        cluster.run(millis: 500)
+        cluster.stop(0)
+        cluster.stop(1)
+        cluster.drops = { _, _, message in
+            if case .doubted = message { return true }
+            return false
+        }
+        cluster.start(1, counter: 2, random: 8, log: copy.0, notes: copy.1)
+        cluster.run(millis: 2_000)
+        #expect(!cluster.members[1].core.isDoubted, "nobody told it")
+        #expect(!cluster.mayAllow(1) && !cluster.mayAllow(2))
+    }
+
     @Test("of a doubted life nothing counts as proof, and it votes on nothing")
     func doubted() throws {
         var cluster = trio()

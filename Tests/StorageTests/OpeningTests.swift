@@ -194,6 +194,36 @@ import Testing
         _ = again.store.close(deadlineMillis: 0)
     }
 
+    @Test("a start that doubts its directory does not lose the doubt to what the log still says")
+    func doubtOutlivesReplay() throws {
+        let scratch = try Scratch()
+        func append(_ doubt: String, _ opened: Opened, checkpointed: Bool) throws {
+            let note = Change.note(.own(OwnNote(.doubt, Array(doubt.utf8))))
+            let first = opened.nextLocalSequence
+            #expect(opened.store.append(LogBatch(firstSequence: first, changes: [note])))
+            #expect(
+                opened.store.close(deadlineMillis: checkpointed ? 10_000 : 0) == checkpointed
+            )
+        }
+        try append("a peer knows more", try open(scratch), checkpointed: true)
+        let recorder = Recorder()
+        let doubting = try Store.open(
+            directory: scratch.path,
+            options: lazyOptions,
+            sink: recorder.sink
+        )
+        let first = doubting.nextLocalSequence
+        let taken = Change.note(.own(OwnNote(.doubt, [])))
+        #expect(doubting.store.append(LogBatch(firstSequence: first, changes: [taken])))
+        try #require(recorder.waitCommitted(first))
+        #expect(!doubting.store.close(deadlineMillis: 0), "the log still has it")
+        for _ in 1...2 {
+            let opened = try open(scratch)
+            #expect(opened.restored == "a peer knows more", "it was there when this life began")
+            _ = opened.store.close(deadlineMillis: 10_000)
+        }
+    }
+
     @Test("what a node remembers of itself is there after a start, the newest of each kind")
     func notes() throws {
         let scratch = try Scratch()
