@@ -3,6 +3,7 @@
 //     /livez /readyz /metrics                     anybody who reaches the port
 //     /v1/status /v1/members                      admin key
 //     /v1/voters                                  admin key; see VotersRoute.swift
+//     /v1/leave /v1/evict                         admin key; see FarewellRoute.swift
 //     /v1/repair                                  admin key; POST compares and mends
 //     /v1/tenants /v1/streams /v1/topics /v1/keys admin key; GET, POST, DELETE (for ever)
 //
@@ -91,6 +92,12 @@ extension NodeLoop: HTTPService {
                 json.endArray()
                 json.endObject()
             }
+        case "/v1/evict":
+            _ = try authorizeAdmin(call)
+            try evict(call, into: &answer)
+        case "/v1/leave":
+            _ = try authorizeAdmin(call)
+            try leave(call, into: &answer)
         case "/v1/voters": return try voters(call, exchange, into: &answer)
         case "/v1/repair": return try repairs(call, exchange, into: &answer)
         case "/v1/tenants": return try tenants(call, exchange, into: &answer)

@@ -90,6 +90,12 @@ final class MemberDoor {
         carryOut()
     }
 
+    /// Tells the others that this node goes.
+    func leave() {
+        machine.leave(into: &effects)
+        carryOut()
+    }
+
     func unlinked(_ node: NodeID) { machine.unlinked(node) }
 
     func heard(from node: NodeID) { machine.heard(from: node, now: Clock.bootNanoseconds()) }

@@ -186,6 +186,9 @@ enum Limits {
     /// Nanoseconds for connections to finish after SIGTERM; with the checkpoint it must stay below
     /// the 10 s of DESIGN 10.1.
     static let drainNanos: UInt64 = 3_000_000_000
+    /// Nanoseconds between a node's farewell and its end: each of a few peers probes it once a
+    /// second, and hears it with the answer.
+    static let farewellNanos: UInt64 = 4_000_000_000
     /// Bytes of an Idempotency-Key.
     static let idempotencyKeyBytes = 256
 }

@@ -60,6 +60,8 @@ final class NodeLoop: Turn {
     var progress: PeerProgress
     private var drained: Set<Int> = []
     private var drainDeadlineNanos: UInt64?
+    /// When a node that has left ends.
+    var farewellNanos: UInt64?
     private var lastTickNanos: UInt64 = 0
     /// Why the node must end; nil while it is well.
     private(set) var ending: Ending?
@@ -343,6 +345,7 @@ final class NodeLoop: Turn {
         tryDisk(now: now)
         publishReadiness()
         if let deadline = drainDeadlineNanos, now >= deadline { finish() }
+        if let farewell = farewellNanos, now >= farewell { end(.signal) }
     }
 
     /// Begins to end: no new connections, what is in flight finishes.

@@ -1,4 +1,4 @@
-// The calls about voters: who they are, and changing them.
+// The calls about who belongs: voters, and members that go.
 
 internal import Wire
 
@@ -46,7 +46,27 @@ public struct VoterListing: Sendable {
     public let json: String
 }
 
+/// A member that was ruled out.
+public struct Evicted: Sendable {
+    /// Writes of it that no majority of the voters is known to hold.
+    public let owed: Int64
+    /// The change, with the node's answer.
+    public let changed: Changed
+}
+
 extension QuellClient {
+    /// Lets the asked node leave; it ends.
+    public func leave() throws(ClientError) -> Changed {
+        try change(Request(post: "/v1/leave") { _ in })
+    }
+
+    /// Rules a member out for ever.
+    public func evict(_ name: String, isID: Bool) throws(ClientError) -> Evicted {
+        let json = try ask(Request(post: "/v1/evict") { $0.field(isID ? "node_id" : "name", name) })
+        guard let owed = json["owed"]?.integer else { throw unexpected("eviction") }
+        return Evicted(owed: owed, changed: Changed(json: json.text))
+    }
+
     /// The voters in force on this node.
     public func voters() throws(ClientError) -> VoterListing {
         let json = try ask(Request(.get, "/v1/voters"))
