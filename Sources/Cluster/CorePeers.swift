@@ -133,7 +133,7 @@ extension Core {
         to node: NodeID,
         into effects: inout [Effect]
     ) {
-        guard isSeated, let asker = spread.peer(node)?.origin, !lives.isDoubted(asker) else {
+        guard mayConfirm, let asker = spread.peer(node)?.origin, !lives.isDoubted(asker) else {
             return
         }
         let isCut = bugs.has(.contiguousOnly)
