@@ -1,0 +1,22 @@
+// What a node runs itself for: work with functions that may end the process that does it.
+//
+// Hidden: no person has a use for it. The work itself stands in Runtime/FunctionHost/Child.swift.
+
+import ArgumentParser
+import Node
+
+struct FunctionChild: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "function-child",
+        abstract: "Work of a node in a process of its own.",
+        shouldDisplay: false
+    )
+
+    @Argument(parsing: .captureForPassthrough) var words: [String] = []
+
+    func run() throws {
+        do throws(NodeFailure) {
+            try Node.work(words)
+        } catch { throw Failure(.internal, error.description) }
+    }
+}
