@@ -79,12 +79,14 @@ struct Child {
 public enum ChildWork {
     /// Runs one piece of work; its failure is the child's last word.
     ///
-    /// - Parameter arguments: `probe LIBRARY PROFILE SLOTS`, or `compile LIBRARY PROFILE WASM CODE`.
+    /// - Parameter arguments: `probe LIBRARY PROFILE SLOTS`, or `compile LIBRARY PROFILE WASM
+    ///   CODE`.
     public static func run(_ arguments: [String]) throws(LoadError) {
-        guard arguments.count >= 3, let library = EngineLibrary.find(
-            executable: "/",
-            override: arguments[1]
-        ), let profile = Profile(rawValue: arguments[2])
+        guard arguments.count >= 3,
+            let library = EngineLibrary.find(
+                executable: "/",
+                override: arguments[1]
+            ), let profile = Profile(rawValue: arguments[2])
         else { throw .engine("called with the wrong words") }
         switch (arguments[0], arguments.count) {
         case ("probe", 4):

@@ -84,7 +84,7 @@ public final class Engine: Sendable {
             wasmtime_config_wasm_wide_arithmetic_set, wasmtime_config_wasm_custom_page_sizes_set,
             wasmtime_config_gc_support_set, wasmtime_config_concurrency_support_set,
         ]
-        for unsafe set in unsafe unused { unsafe set(config, false) }
+        for unsafeset in unsafe unused { unsafe set(config, false) }
     }
 
     private static func pool(_ config: OpaquePointer, _ slots: Int) {

@@ -70,18 +70,23 @@ public final class FunctionRuntime: Sendable {
     deinit { ticker?.stop() }
 
     /// Built-ins alone; nothing is loaded.
-    public static func builtIn(_ names: [String], because problem: String? = nil) -> FunctionRuntime {
+    public static func builtIn(_ names: [String], because problem: String? = nil) -> FunctionRuntime
+    {
         let states = names.map { FunctionState(name: $0, version: nil, problem: problem) }
         return FunctionRuntime(states, nil, nil)
     }
 
     /// Loads the engine and every module; never throws, since a node serves without either.
-    public static func start(_ specs: [FunctionSpec], _ settings: FunctionSettings) -> FunctionRuntime {
+    public static func start(_ specs: [FunctionSpec], _ settings: FunctionSettings)
+        -> FunctionRuntime
+    {
         do throws(LoadError) {
-            guard let library = EngineLibrary.find(
-                executable: settings.program,
-                override: settings.engineOverride
-            ) else { throw .engine("no wasm engine; Scripts/setup.sh installs it") }
+            guard
+                let library = EngineLibrary.find(
+                    executable: settings.program,
+                    override: settings.engineOverride
+                )
+            else { throw .engine("no wasm engine; Scripts/setup.sh installs it") }
             let slots = 16 + settings.loops * Limits.slotsPerLoopCount
             let profile = try choose(library, settings, slots)
             try library.load()

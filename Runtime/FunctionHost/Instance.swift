@@ -1,7 +1,8 @@
 // One instance in a store of its own, and the one way into it.
 //
 // The store is what wasmtime frees, so an instance lives and dies with its store. Memory cannot
-// move: its maximum is fixed and the address space of a slot is reserved, so its start is taken once.
+// move: its maximum is fixed and the address space of a slot is reserved, so its start is taken
+// once.
 
 import CWasmtime
 

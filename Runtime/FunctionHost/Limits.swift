@@ -39,9 +39,11 @@ enum Limits {
     static let deadlineMillis = 50
     /// Seconds of processor time of a compiling child: 80 KB take 0.1 s.
     static let compileSeconds: UInt = 5
-    /// Bytes of address space of a compiling child: the library, its threads' arenas, 80 KB of wasm.
+    /// Bytes of address space of a compiling child: the library, its threads' arenas, 80 KB of
+    /// wasm.
     static let compileAddressBytes: UInt = 2_147_483_648
-    /// Milliseconds that a child process gets in all, reading the library from a slow disk included.
+    /// Milliseconds that a child process gets in all, reading the library from a slow disk
+    /// included.
     static let childMillis = 20_000
     /// Bytes of a child's last words that are kept.
     static let childWordsBytes = 4_096

@@ -69,7 +69,9 @@ import CWasmtime
                 linker,
                 module.shared.pointer,
                 &pre
-            ) { throw .undeclaredImport(unsafe message(taking: failed)) }
+            ) {
+                throw .undeclaredImport(unsafe message(taking: failed))
+            }
         } catch {
             unsafe wasmtime_linker_delete(linker)
             throw error
@@ -132,7 +134,11 @@ import CWasmtime
         var parameters = unsafe wasm_valtype_vec_t()
         var results = unsafe wasm_valtype_vec_t()
         let kind = UInt8(QUELL_KIND_I32)
-        unsafe wasm_valtype_vec_new(&parameters, 3, (0..<3).map { _ in unsafe wasm_valtype_new(kind) })
+        unsafe wasm_valtype_vec_new(
+            &parameters,
+            3,
+            (0..<3).map { _ in unsafe wasm_valtype_new(kind) }
+        )
         unsafe wasm_valtype_vec_new(&results, 1, [wasm_valtype_new(kind)])
         return unsafe wasm_functype_new(&parameters, &results)
     }

@@ -1,5 +1,6 @@
 // Judges a module before any engine sees it: exports of ABI v1 with their exact types, imports that
-// a capability gives, one bounded memory, nothing that outlives a call where calls share an instance.
+// a capability gives, one bounded memory, nothing that outlives a call where calls share an
+// instance.
 //
 // The types matter most: calls go through wasmtime_func_call_unchecked, which believes us. All else
 // that makes a module valid is the compiler's to say, in its own process.

@@ -56,7 +56,8 @@ public final class LogRing: Sendable {
     func append(_ level: Int32, _ bytes: some Collection<UInt8>) {
         let text = String(decoding: bytes.prefix(Limits.logLineBytes), as: UTF8.self)
         let shown = text.unicodeScalars.map { scalar in
-            scalar.value < 0x20 || scalar.value == 0x7f ? scalar.escaped(asASCII: true) : "\(scalar)"
+            scalar.value < 0x20 || scalar.value == 0x7f
+                ? scalar.escaped(asASCII: true) : "\(scalar)"
         }
         kept.withLock { lines in
             if lines.count == Limits.logLinesCount { lines.removeFirst() }

@@ -2,8 +2,9 @@
 //
 // It cannot be a timer of a loop, since a loop that runs a guest runs nothing else. While there are
 // calls it ticks every millisecond; after a second without one it looks only every 10 ms whether
-// there are any again. The caller tells it nothing but a number that it bumps anyway, so a call pays
-// one relaxed store; the price is that the first call after a rest may overrun by one such look.
+// there are any again. The caller tells it nothing but a number that it bumps anyway, so a call
+// pays one relaxed store; the price is that the first call after a rest may overrun by one such
+// look.
 
 import Foundation
 import Synchronization

@@ -75,7 +75,8 @@ private let spec = FunctionSpec(
     @Test("the host's functions count, and end a guest that does not listen")
     func hostCalls() throws {
         func logging(_ times: Int, _ pointer: Int, _ count: Int) throws -> CallFailure? {
-            let call = "(drop (call $log (i32.const 1) (i32.const \(pointer)) (i32.const \(count))))"
+            let call =
+                "(drop (call $log (i32.const 1) (i32.const \(pointer)) (i32.const \(count))))"
             let wasm = try Rig.module(
                 String(repeating: call, count: times) + "(i32.const 0)",
                 before: """
@@ -130,7 +131,8 @@ private let spec = FunctionSpec(
         for (bytes, outcome, isGood) in [
             (answer(effects: 1), Outcome.confirmed, true), (answer(effects: 8), .oneClick, true),
             (answer(effects: 1), .page, false), (answer(effects: 1), .undone, false),
-            (answer(effects: 1), .undoRefused, false), (answer(effects: 1, reason: 200), .oneClick, false),
+            (answer(effects: 1), .undoRefused, false),
+            (answer(effects: 1, reason: 200), .oneClick, false),
         ] {
             let wasm = try Rig.module(Rig.answering(bytes))
             let (guest, ticker) = try Rig.guest(wasm, spec)
@@ -198,7 +200,8 @@ private func answer(
     reason: UInt8 = 1,
     effectBytes: [UInt8]? = nil
 ) -> [UInt8] {
-    let staged = effectBytes ?? (0..<effects).flatMap { _ in [UInt8](repeating: 0, count: 8) + [reason] }
+    let staged =
+        effectBytes ?? (0..<effects).flatMap { _ in [UInt8](repeating: 0, count: 8) + [reason] }
     var out: [UInt8] = [UInt8(status & 255), UInt8(status >> 8)]
     out += [UInt8](repeating: 0, count: 14) + [2, 0, 0, 0] + [UInt8](repeating: 0, count: 12)
     for (tag, bytes) in [(UInt8(1), Array(type.utf8)), (3, staged)] {

@@ -77,7 +77,8 @@ import Testing
         let child = Child(program: Rig.program, folder: folder)
         let library = try #require(EngineLibrary.find(executable: Rig.program, override: nil))
         for words in [
-            [], ["probe"], ["probe", library.path, "huge", "1"], ["sing", library.path, "wide", "1"],
+            [], ["probe"], ["probe", library.path, "huge", "1"],
+            ["sing", library.path, "wide", "1"],
             ["compile", library.path, "wide", folder + "/none.wasm", folder + "/none.code"],
             // More slots than there is address space: the engine's constructor aborts.
             ["probe", library.path, "wide", "1000000"],

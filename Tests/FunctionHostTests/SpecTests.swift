@@ -6,7 +6,10 @@ import Testing
 @testable import FunctionHost
 
 @Suite struct SpecTests {
-    @Test("each limit of Functions/*/function.yaml is the host's", arguments: ["unsubscribe", "check"])
+    @Test(
+        "each limit of Functions/*/function.yaml is the host's",
+        arguments: ["unsubscribe", "check"]
+    )
     func manifests(name: String) throws {
         let file = Rig.root.appending(path: "Functions/\(name)/function.yaml")
         var values: [String: String] = [:]
