@@ -37,8 +37,8 @@ installed=" $(dpkg-query -W -f '${Package}=${db:Status-Status} ' "${wanted[@]}" 
 for package in "${wanted[@]}"; do
     [[ $installed == *" $package=installed "* ]] || missing+=("$package")
 done
-# What comes from PyPI lies in a folder of its own, stamped with the pins that it came from: the wasm
-# engine, which the node finds there, and what tests need.
+# What comes from PyPI lies in folders of its own, stamped with the pins that it came from: the
+# wasm engine, which the node finds there, and what tests need.
 here=$(dirname "$0")/..
 wheels=("$here/Runtime/CWasmtime/requirements.txt:$here/.build/wasmtime"
     "$here/Tests/requirements.txt:$here/.build/python")

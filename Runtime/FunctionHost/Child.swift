@@ -79,26 +79,38 @@ struct Child {
 public enum ChildWork {
     /// Runs one piece of work; its failure is the child's last word.
     ///
-    /// - Parameter arguments: `probe LIBRARY PROFILE SLOTS`, or `compile LIBRARY PROFILE WASM
-    ///   CODE`.
-    public static func run(_ arguments: [String]) throws(LoadError) {
-        guard arguments.count >= 3,
-            let library = EngineLibrary.find(
-                executable: "/",
-                override: arguments[1]
-            ), let profile = Profile(rawValue: arguments[2])
+    ///     probe LIBRARY PROFILE SLOTS
+    ///     compile LIBRARY PROFILE WASM CODE
+    ///     cost LIBRARY wide WASM REQUEST ISOLATION MILLISECONDS
+    ///
+    /// - Returns: what the work says; nothing but `cost` has anything to say.
+    public static func run(_ words: [String]) throws(LoadError) -> String? {
+        guard words.count >= 3, let profile = Profile(rawValue: words[2]),
+            let library = EngineLibrary.find(executable: "/", override: words[1])
         else { throw .engine("called with the wrong words") }
-        switch (arguments[0], arguments.count) {
+        switch (words[0], words.count) {
         case ("probe", 4):
-            guard let slots = Int(arguments[3]) else { throw .engine("no number of slots") }
+            guard let slots = Int(words[3]) else { throw .engine("no number of slots") }
             try library.load()
             try EngineProbe.run(profile, slots: slots)
         case ("compile", 5):
             limit()
             try library.load()
-            try compile(from: arguments[3], to: arguments[4], profile)
+            try compile(from: words[3], to: words[4], profile)
+        case ("cost", 7):
+            guard let isolation = Isolation(rawValue: words[5]), let millis = Int(words[6])
+            else { throw .engine("no such isolation, or no time") }
+            try library.load()
+            let nanos = try CallCost.measure(
+                module: words[3],
+                request: words[4],
+                isolation: isolation,
+                millis: millis
+            )
+            return "\(nanos)"
         default: throw .engine("called with the wrong words")
         }
+        return nil
     }
 
     private static func limit() {

@@ -84,7 +84,7 @@ public final class Engine: Sendable {
             wasmtime_config_wasm_wide_arithmetic_set, wasmtime_config_wasm_custom_page_sizes_set,
             wasmtime_config_gc_support_set, wasmtime_config_concurrency_support_set,
         ]
-        for unsafeset in unsafe unused { unsafe set(config, false) }
+        unsafe unused.forEach { unsafe $0(config, false) }
     }
 
     private static func pool(_ config: OpaquePointer, _ slots: Int) {

@@ -53,10 +53,11 @@ extension Node {
     /// Work that a node has done in a process of its own.
     ///
     /// - Parameter words: what to do; see `ChildWork`.
-    public static func work(_ words: [String]) throws(NodeFailure) {
+    /// - Returns: what is to be printed, if anything.
+    public static func work(_ words: [String]) throws(NodeFailure) -> String? {
         Crash.endAtOnce()
         do throws(LoadError) {
-            try ChildWork.run(words)
+            return try ChildWork.run(words)
         } catch { throw .broken(error.description) }
     }
 }

@@ -16,7 +16,7 @@ struct FunctionChild: ParsableCommand {
 
     func run() throws {
         do throws(NodeFailure) {
-            try Node.work(words)
+            if let said = try Node.work(words) { print(said) }
         } catch { throw Failure(.internal, error.description) }
     }
 }
