@@ -1,5 +1,5 @@
-// What one call through the host costs, for `make bench`: the same module is driven from C beside it
-// (Tests/Benchmarks/callcost.c), and the two figures are divided.
+// What one call through the host costs, for `make bench`: the same module is driven from C beside
+// it (Tests/Benchmarks/callcost.c), and the two figures are divided.
 
 import Foundation
 import FunctionKit
@@ -22,10 +22,7 @@ enum CallCost {
         try ModuleScan.check(Array(wasm), spec)
         let compiled = try CompiledModule(code: try Compiler.compile(Array(wasm), engine), engine)
         let version = try FunctionVersion(compiled, spec, digest: "cost")
-        let ticker = Ticker(engine)
-        let guest = try Guest(version, ticker.watch())
-        ticker.start()
-        defer { ticker.stop() }
+        let guest = try Guest(version)
         do throws(CallFailure) {
             return try loop(guest, Array(asked), isolation, nanoseconds: UInt64(millis) * 1_000_000)
         } catch { throw .engine("a call failed: \(error.word)") }

@@ -37,6 +37,7 @@ public enum Profile: String, CaseIterable, Sendable {
 /// A configured engine.
 public final class Engine: Sendable {
     let shared: Shared
+    let ticker: Ticker
     /// How instances get their memory.
     public let profile: Profile
 
@@ -54,12 +55,13 @@ public final class Engine: Sendable {
         }
         shared = unsafe Shared(engine)
         self.profile = profile
+        ticker = Ticker(shared)
     }
 
-    deinit { unsafe wasm_engine_delete(shared.pointer) }
-
-    /// What a deadline counts; any thread, any time.
-    func tick() { unsafe wasmtime_engine_increment_epoch(shared.pointer) }
+    deinit {
+        ticker.stop()
+        unsafe wasm_engine_delete(shared.pointer)
+    }
 
     /// Names everything about the configuration that compiled code depends on.
     static func words(_ profile: Profile) -> String { "quell-engine-1 \(profile.rawValue)" }

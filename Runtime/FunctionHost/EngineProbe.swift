@@ -13,10 +13,7 @@ enum EngineProbe {
         try ModuleScan.check(wasm, spec)
         let module = try CompiledModule(code: try Compiler.compile(wasm, engine), engine)
         let version = try FunctionVersion(module, spec, digest: "probe")
-        let ticker = Ticker(engine)
-        let guest = try Guest(version, ticker.watch())
-        ticker.start()
-        defer { ticker.stop() }
+        let guest = try Guest(version)
         // The first byte of the request says what the guest does; each twice: the first trap must
         // not spoil the second call, and a count in its memory must start again.
         for isolation in [Isolation.strict, .reset] {

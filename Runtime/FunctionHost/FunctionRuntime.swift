@@ -59,21 +59,17 @@ public final class FunctionRuntime: Sendable {
     public let states: [FunctionState]
     /// Engine and profile, or nil without one.
     public let engine: String?
-    private let ticker: Ticker?
 
-    private init(_ states: [FunctionState], _ engine: String?, _ ticker: Ticker?) {
+    private init(_ states: [FunctionState], _ engine: String?) {
         self.states = states
         self.engine = engine
-        self.ticker = ticker
     }
-
-    deinit { ticker?.stop() }
 
     /// Built-ins alone; nothing is loaded.
     public static func builtIn(_ names: [String], because problem: String? = nil) -> FunctionRuntime
     {
         let states = names.map { FunctionState(name: $0, version: nil, problem: problem) }
-        return FunctionRuntime(states, nil, nil)
+        return FunctionRuntime(states, nil)
     }
 
     /// Loads the engine and every module; never throws, since a node serves without either.
@@ -98,10 +94,8 @@ public final class FunctionRuntime: Sendable {
             )
             let loader = Loader(library: library, engine: engine, cache: cache, settings: settings)
             let states = specs.map(loader.state)
-            let ticker = Ticker(engine)
-            ticker.start()
             let words = "wasmtime \(EngineLibrary.version), \(profile.rawValue)"
-            return FunctionRuntime(states, words, ticker)
+            return FunctionRuntime(states, words)
         } catch {
             return builtIn(specs.map(\.name), because: error.description)
         }
@@ -127,10 +121,10 @@ public final class FunctionRuntime: Sendable {
 
     /// One guest for the calling thread; nil where the built-in serves.
     public func guest(_ name: String) -> Guest? {
-        guard let ticker, let version = states.first(where: { $0.name == name })?.version
+        guard let version = states.first(where: { $0.name == name })?.version
         else { return nil }
         do throws(LoadError) {
-            return try Guest(version, ticker.watch())
+            return try Guest(version)
         } catch {
             // It was linked once already, when it became a version; only memory can be short now.
             version.tally.failed(.unavailable)

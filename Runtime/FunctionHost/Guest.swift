@@ -23,15 +23,18 @@ import FunctionKit
     private var lastTenant: UInt64 = 0
 
     /// Links the version for this thread, and makes the instance that calls share.
-    init(_ version: FunctionVersion, _ calls: CallCount) throws(LoadError) {
+    init(_ version: FunctionVersion) throws(LoadError) {
         self.version = version
-        self.calls = calls
+        calls = version.module.engine.ticker.watch()
         linkage = try Linkage(version.module, version.spec, version.log)
         unsafe values = .allocate(capacity: 2)
         unsafe values.initialize(repeating: wasmtime_val_raw_t(), count: 2)
     }
 
-    deinit { unsafe values.deallocate() }
+    deinit {
+        version.module.engine.ticker.forget(calls)
+        unsafe values.deallocate()
+    }
 
     /// One call.
     ///

@@ -22,6 +22,7 @@ import CWasmtime
         else { throw .unavailable }
         do throws(CallFailure) {
             guard let context = unsafe wasmtime_store_context(store) else { throw .unavailable }
+            unsafe linkage.watch(store)
             unsafe wasmtime_store_limiter(
                 store,
                 Int64(spec.memoryPages * 65_536),
@@ -139,7 +140,7 @@ import CWasmtime
         let failed = unsafe wasmtime_func_call_unchecked(context, &function, values, count, &trap)
         if let failed = unsafe failed {
             unsafe wasmtime_error_delete(failed)
-            throw .unavailable
+            throw host.isLate ? .deadline : .unavailable
         }
         if let trap = unsafe trap { throw unsafe failure(taking: trap) }
     }

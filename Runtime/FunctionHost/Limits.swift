@@ -35,6 +35,9 @@ enum Limits {
     static let idleTickMillis: UInt64 = 10
     /// Ticks without a call after which the ticker rests: twenty times the longest deadline.
     static let busyTicksCount = 1_000
+    /// Ticks that a call may go on past its deadline while it waits for the processor: a second, in
+    /// which a thread that can run at all has run.
+    static let deadlineExtensionsCount = 1_000
     /// Milliseconds of the longest deadline that a function may have; a loop stands still for it.
     static let deadlineMillis = 50
     /// Seconds of processor time of a compiling child: 80 KB take 0.1 s.

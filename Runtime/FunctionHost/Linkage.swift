@@ -6,6 +6,7 @@
 // trap.
 
 import CWasmtime
+import Glibc
 
 /// What the host's functions know of the call that runs.
 @safe final class HostContext {
@@ -16,6 +17,12 @@ import CWasmtime
     private let log: LogRing
     /// The guest went on after it had been told to stop.
     private(set) var isExceeded = false
+    /// The guest was ended because its time was over.
+    private(set) var isLate = false
+    /// Processor time of this thread when the deadline passed first; nil before.
+    private var passedNanos: UInt64?
+    private var allowance: UInt64 = 0
+    private var extensions = 0
 
     init(_ log: LogRing) { self.log = log }
 
@@ -26,6 +33,27 @@ import CWasmtime
         callsLeft = spec.hostCalls
         logBytesLeft = spec.logBytes
         isExceeded = false
+        isLate = false
+        passedNanos = nil
+        extensions = 0
+        allowance = UInt64(spec.deadlineMillis) * 1_000_000
+    }
+
+    /// Asked when the deadline has passed on the wall clock: whether the guest may go on.
+    ///
+    /// A loop that the kernel kept waiting has used none of it, and must not deny mail for that. So
+    /// the first time starts a count of processor time, and the guest ends once it has really run
+    /// for its whole deadline after that, or has asked too often.
+    func mayGoOn() -> Bool {
+        var time = timespec()
+        // Cannot fail for this clock.
+        _ = unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        let now = UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+        extensions += 1
+        let first = passedNanos ?? now
+        passedNanos = first
+        isLate = now - first >= allowance || extensions > Limits.deadlineExtensionsCount
+        return !isLate
     }
 
     /// `log(level, pointer, length)`; the trap to raise, or nil and the result.
@@ -107,6 +135,17 @@ import CWasmtime
         return instance
     }
 
+    /// Ends the calls of a store whose time is over.
+    func watch(_ store: OpaquePointer) {
+        let env = unsafe Unmanaged.passUnretained(host).toOpaque()
+        unsafe wasmtime_store_epoch_deadline_callback(
+            store,
+            { _, env, ticks, _ in unsafe deadlinePassed(env, ticks) },
+            env,
+            nil
+        )
+    }
+
     private static func define(
         _ linker: OpaquePointer,
         _ host: HostContext
@@ -160,5 +199,19 @@ private func logCalled(
     )
     if let trap { return unsafe wasmtime_trap_new_code(trap) }
     unsafe values[0].i64 = Int64(UInt32(bitPattern: result))
+    return nil
+}
+
+/// The deadline of the call that runs has passed; an error ends it.
+private func deadlinePassed(
+    _ env: UnsafeMutableRawPointer?,
+    _ ticks: UnsafeMutablePointer<UInt64>?
+) -> OpaquePointer? {
+    guard let env = unsafe env, let ticks = unsafe ticks else {
+        return unsafe wasmtime_error_new("no context")
+    }
+    let host = unsafe Unmanaged<HostContext>.fromOpaque(env).takeUnretainedValue()
+    guard host.mayGoOn() else { return unsafe wasmtime_error_new("the deadline has passed") }
+    unsafe ticks.pointee = 1
     return nil
 }

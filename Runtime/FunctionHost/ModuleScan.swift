@@ -142,14 +142,11 @@ struct ModuleScan {
         guard memories.count == 1, let memory = memories.first else {
             throw .forbidden("\(memories.count) memories, exactly one wanted")
         }
-        guard let most = memory.most, most <= spec.memoryPages, memory.least <= most else {
+        guard memory.least == memory.most, memory.least <= spec.memoryPages else {
             throw .forbidden(
                 "a memory of \(memory.least) to \(memory.most.map { "\($0)" } ?? "any number of") "
-                    + "pages, at most \(spec.memoryPages)"
+                    + "pages; it is fixed, and at most \(spec.memoryPages)"
             )
-        }
-        if spec.isolation != .strict, memory.least != most {
-            throw .forbidden("a memory that grows, under isolation \(spec.isolation.rawValue)")
         }
     }
 

@@ -61,6 +61,8 @@ def machine():
 
 def table(rows):
     """The rows as text, columns as wide as they must be."""
+    if not rows:
+        return "no row was measured"
     cells = [("row", "ours", "reference", "ratio (min..max)", "goal", "")]
     cells += [(row.ours, row.reference, row.ratio, row.goal, row.verdict) for row in rows]
     widths = [max((len(line[i]) for line in cells[1:]), default=0) for i in range(5)]

@@ -55,6 +55,11 @@ def as_ctypes(bindings, text):
     """What a C type is in the bindings."""
     stars = text.count("*")
     word = re.sub(r"\bconst\b|\*", "", text).strip()
+    if word == "quell_deadline_callback_t":
+        return ctypes.CFUNCTYPE(
+            ctypes.c_size_t, ctypes.POINTER(bindings.wasmtime_context_t), ctypes.c_void_p,
+            ctypes.POINTER(ctypes.c_uint64),
+            ctypes.POINTER(bindings.wasmtime_update_deadline_kind_t))
     if word == "void" and stars:
         kind, stars = ctypes.c_void_p, stars - 1
     elif word in PLAIN:

@@ -2,6 +2,7 @@
 // as a failure that the caller can answer for, and the next call is none the worse.
 
 import FunctionKit
+import Glibc
 import Suppression
 import Testing
 
@@ -23,10 +24,8 @@ private let spec = FunctionSpec(
 @Suite struct HostileTests {
     /// The failure of a call, asked twice: the second must not be worse.
     private func failure(_ body: String, _ isolation: Isolation = .strict) throws -> CallFailure? {
-        let memory = isolation == .strict ? "1 2" : "1 1"
-        let wasm = try Rig.module(body, memory: memory)
-        let (guest, ticker) = try Rig.guest(wasm, spec)
-        defer { ticker.stop() }
+        let wasm = try Rig.module(body)
+        let guest = try Rig.guest(wasm, spec)
         var response: [UInt8] = []
         var found: [CallFailure?] = []
         for _ in 0..<2 {
@@ -59,17 +58,21 @@ private let spec = FunctionSpec(
         #expect(try failure(called.body, isolation) == called.failure)
     }
 
-    @Test("memory grows to the limit and no further")
+    @Test("memory does not grow, and a module that wants to is refused")
     func growth() throws {
-        #expect(try failure("(i32.sub (memory.grow (i32.const 1)) (i32.const 1))") == nil)
-        let far = "(if (i32.ne (memory.grow (i32.const 2)) (i32.const -1)) (then unreachable))"
-        #expect(try failure(far + "(i32.const 0)") == nil)
-        #expect(throws: LoadError.self) {
-            try Rig.version(try Rig.module("(i32.const 0)", memory: "1 3"), spec)
+        let grown = "(if (i32.ne (memory.grow (i32.const 1)) (i32.const -1)) (then unreachable))"
+        #expect(try failure(grown + "(i32.const 0)") == nil)
+        for memory in ["1 2", "1", "0 1", "3 3"] {
+            #expect(throws: LoadError.self) {
+                try Rig.version(try Rig.module("(i32.const 0)", memory: memory), spec)
+            }
         }
-        #expect(throws: LoadError.self) {
-            try Rig.version(try Rig.module("(i32.const 0)", memory: "1"), spec)
-        }
+    }
+
+    @Test("a module that runs for ever when it is asked for its ABI does not stop the host")
+    func askedForEver() throws {
+        let wasm = try Rig.module("(i32.const 0)", asked: "(loop (br 0)) unreachable")
+        #expect(throws: LoadError.self) { try Rig.version(wasm, spec) }
     }
 
     @Test("the host's functions count, and end a guest that does not listen")
@@ -83,8 +86,7 @@ private let spec = FunctionSpec(
                     (import "quell1" "log" (func $log (param i32 i32 i32) (result i32)))
                     """
             )
-            let (guest, ticker) = try Rig.guest(wasm, spec)
-            defer { ticker.stop() }
+            let guest = try Rig.guest(wasm, spec)
             var response: [UInt8] = []
             do throws(CallFailure) {
                 try guest.call([7], .strict, tenant: 1, into: &response)
@@ -98,6 +100,25 @@ private let spec = FunctionSpec(
         #expect(try logging(1, 1_024, 101) == nil)
         #expect(try logging(1, 65_536, 1) == .bounds)
         #expect(try logging(1, 1_024, -1) == .bounds)
+    }
+
+    @Test("a deadline is of processor time: waiting for it ends no call, using it does")
+    func deadline() throws {
+        let host = HostContext(LogRing())
+        var byte: UInt8 = 0
+        unsafe host.begin(&byte, 1, spec)
+        #expect(host.mayGoOn(), "the first passing of the deadline starts the count")
+        usleep(UInt32(4_000 * spec.deadlineMillis))
+        #expect(host.mayGoOn() && !host.isLate, "four deadlines of waiting are none of work")
+        var asked = 0
+        var sum: UInt64 = 0
+        while host.mayGoOn(), asked < Limits.deadlineExtensionsCount {
+            for i in 0..<100_000 as Range<UInt64> { sum = sum &* 3 &+ i }
+            asked += 1
+        }
+        #expect(host.isLate && sum > 0)
+        unsafe host.begin(&byte, 1, spec)
+        #expect(!host.isLate && host.mayGoOn(), "the next call starts anew")
     }
 
     @Test(
@@ -118,8 +139,7 @@ private let spec = FunctionSpec(
     )
     func answers(bytes: [UInt8]) throws {
         let wasm = try Rig.module(Rig.answering(bytes))
-        let (guest, ticker) = try Rig.guest(wasm, spec)
-        defer { ticker.stop() }
+        let guest = try Rig.guest(wasm, spec)
         var buffer: [UInt8] = []
         #expect(throws: CallFailure.badResponse) {
             try guest.answer(request(.page, .get), &buffer)
@@ -135,8 +155,7 @@ private let spec = FunctionSpec(
             (answer(effects: 1, reason: 200), .oneClick, false),
         ] {
             let wasm = try Rig.module(Rig.answering(bytes))
-            let (guest, ticker) = try Rig.guest(wasm, spec)
-            defer { ticker.stop() }
+            let guest = try Rig.guest(wasm, spec)
             var buffer: [UInt8] = []
             do throws(CallFailure) {
                 let answer = try guest.answer(request(outcome, .post), &buffer)
@@ -163,8 +182,7 @@ private let spec = FunctionSpec(
             ([1, 1], [Decision.allow, .allow]), ([1, 2], [.allow, .deny]),
             ([0, 255], [.deny, .deny]), ([1], nil), ([1, 1, 1], nil), ([], nil),
         ] as [([UInt8], [Decision]?)] {
-            let (guest, ticker) = try Rig.guest(try Rig.module(Rig.answering(bytes)), check)
-            defer { ticker.stop() }
+            let guest = try Rig.guest(try Rig.module(Rig.answering(bytes)), check)
             var call = CheckCall()
             call.begin()
             call.append(item)

@@ -38,12 +38,9 @@ enum Rig {
         return try FunctionVersion(module, spec, digest: "test")
     }
 
-    /// A guest, and the ticker that ends its calls.
-    static func guest(_ wasm: [UInt8], _ spec: FunctionSpec) throws -> (Guest, Ticker) {
-        let ticker = Ticker(try engine())
-        let guest = try Guest(try version(wasm, spec), ticker.watch())
-        ticker.start()
-        return (guest, ticker)
+    /// A guest of a version of its own.
+    static func guest(_ wasm: [UInt8], _ spec: FunctionSpec) throws -> Guest {
+        try Guest(try version(wasm, spec))
     }
 
     /// A module whose `quell_handle` has this body: `$kind`, `$length` and `$n` are there.
@@ -53,7 +50,8 @@ enum Rig {
         _ body: String,
         memory: String = "1 1",
         before: String = "",
-        abi: Int = 65_536
+        abi: Int = 65_536,
+        asked: String = ""
     ) throws -> [UInt8] {
         _ = try engine()
         return try Compiler.assemble(
@@ -62,7 +60,7 @@ enum Rig {
               \(before)
               (memory (export "memory") \(memory))
               (data (i32.const 16) "\\00\\04\\00\\00\\00\\44\\00\\00\\00\\80\\00\\00\\00\\40\\00\\00")
-              (func (export "quell_abi") (result i32) (i32.const \(abi)))
+              (func (export "quell_abi") (result i32) \(asked) (i32.const \(abi)))
               (func (export "quell_io") (result i32) (i32.const 16))
               (func $deep (param i32) (result i32)
                 (i32.add (i32.const 1) (call $deep (i32.add (local.get 0) (i32.const 1)))))

@@ -1,5 +1,5 @@
-// From a folder of modules to versions that serve: in children, with a cache, and with built-ins and
-// a word about it whenever something is missing.
+// From a folder of modules to versions that serve: in children, with a cache, and with built-ins
+// and a word about it whenever something is missing.
 
 import Foundation
 import Testing

@@ -1,4 +1,5 @@
-// The wasm build gives the bytes of the built-in: on every fixture, and on requests by the thousand.
+// The wasm build gives the bytes of the built-in: on every fixture, and on requests by the
+// thousand.
 
 import CheckFunction
 import Foundation
@@ -10,7 +11,7 @@ import UnsubscribeFunction
 @testable import FunctionHost
 
 @Suite struct SameAnswerTests {
-    private func guest(_ spec: FunctionSpec) throws -> (Guest, Ticker) {
+    private func guest(_ spec: FunctionSpec) throws -> Guest {
         try Rig.guest(try Rig.shipped(spec.name), spec)
     }
 
@@ -20,8 +21,7 @@ import UnsubscribeFunction
         [Isolation.strict, .reset, .warm]
     )
     func fixtures(name: String, isolation: Isolation) throws {
-        let (guest, ticker) = try guest(name == "check" ? .check : .unsubscribe)
-        defer { ticker.stop() }
+        let guest = try guest(name == "check" ? .check : .unsubscribe)
         let folder = Rig.root.appending(path: "Functions/\(name)/fixtures")
         let files = try FileManager.default.contentsOfDirectory(atPath: folder.path())
             .filter { $0.hasSuffix(".req") }
@@ -38,8 +38,7 @@ import UnsubscribeFunction
 
     @Test("a thousand made-up requests are answered as by the built-in")
     func madeUp() throws {
-        let (guest, ticker) = try guest(.unsubscribe)
-        defer { ticker.stop() }
+        let guest = try guest(.unsubscribe)
         var dice = SystemRandomNumberGenerator()
         func text(_ most: Int) -> [UInt8] {
             (0..<Int.random(in: 0...most, using: &dice)).map { _ in UInt8.random(in: 0x20...0x7e) }
@@ -79,8 +78,7 @@ import UnsubscribeFunction
 
     @Test("a batch of 512 reaches the guest as FunctionKit would encode it, and all are allowed")
     func batches() throws {
-        let (guest, ticker) = try guest(.check)
-        defer { ticker.stop() }
+        let guest = try guest(.check)
         let items = (0..<512).map {
             CheckItem(
                 scope: Scope(stream: StreamID(raw: .max), topic: TopicID(raw: UInt32($0))),
@@ -110,8 +108,7 @@ import UnsubscribeFunction
             (i32.const 1)
             """
         )
-        let (guest, ticker) = try Rig.guest(wasm, .check)
-        defer { ticker.stop() }
+        let guest = try Rig.guest(wasm, .check)
         var response: [UInt8] = []
         func count(_ isolation: Isolation, _ tenant: UInt64) throws -> UInt8 {
             try guest.call([0], isolation, tenant: tenant, into: &response)

@@ -153,10 +153,7 @@ import Testing
             guard passed % 8 == 0 else { continue }
             let version: FunctionVersion
             do { version = try Rig.version(changed, .check) } catch { continue }
-            let ticker = Ticker(try Rig.engine())
-            let guest = try Guest(version, ticker.watch())
-            ticker.start()
-            defer { ticker.stop() }
+            let guest = try Guest(version)
             var response: [UInt8] = []
             let request = [UInt8](repeating: 1, count: 128)
             do throws(CallFailure) {

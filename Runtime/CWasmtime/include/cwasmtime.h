@@ -72,6 +72,9 @@ enum { QUELL_TRAP_STACK = 0, QUELL_TRAP_BOUNDS = 1, QUELL_TRAP_UNREACHABLE = 9,
 typedef wasm_trap_t *(*wasmtime_func_unchecked_callback_t)(
     void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values, size_t count);
 typedef void (*quell_finalizer_t)(void *env);
+/* Asked when a deadline has passed: an error ends the call; else it goes on for so many ticks. */
+typedef wasmtime_error_t *(*quell_deadline_callback_t)(
+    wasmtime_context_t *context, void *env, uint64_t *ticks, uint8_t *kind);
 
 #define QUELL_WASMTIME_FLAG(F, NAME) \
     F(void, NAME, (wasm_config_t *config, bool value), (config, value))
@@ -164,6 +167,9 @@ typedef void (*quell_finalizer_t)(void *env);
       (wasmtime_store_t *store, int64_t memory_bytes, int64_t table_elements, int64_t instances, \
        int64_t tables, int64_t memories), \
       (store, memory_bytes, table_elements, instances, tables, memories)) \
+    F(void, wasmtime_store_epoch_deadline_callback, \
+      (wasmtime_store_t *store, quell_deadline_callback_t callback, void *env, \
+       quell_finalizer_t finalizer), (store, callback, env, finalizer)) \
     F(void, wasmtime_context_set_epoch_deadline, (wasmtime_context_t *context, uint64_t ticks), \
       (context, ticks)) \
     F(wasmtime_error_t *, wasmtime_func_call_unchecked, \
@@ -175,6 +181,7 @@ typedef void (*quell_finalizer_t)(void *env);
       (wasmtime_context_t *context, const wasmtime_memory_t *memory), (context, memory)) \
     F(void, wasmtime_error_message, (const wasmtime_error_t *error, wasm_name_t *out), \
       (error, out)) \
+    F(wasmtime_error_t *, wasmtime_error_new, (const char *text), (text)) \
     F(void, wasmtime_error_delete, (wasmtime_error_t *error), (error)) \
     F(bool, wasmtime_trap_code, (const wasm_trap_t *trap, wasmtime_trap_code_t *out), \
       (trap, out)) \
