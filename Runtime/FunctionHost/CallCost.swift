@@ -18,7 +18,7 @@ enum CallCost {
             let asked = FileManager.default.contents(atPath: request)
         else { throw .engine("the module or the request cannot be read") }
         let isCheck = module.hasSuffix("check.wasm")
-        let spec: FunctionSpec = isCheck ? .check : .unsubscribe
+        let spec = (isCheck ? FunctionSpec.check : .unsubscribe).under(isolation)
         try ModuleScan.check(Array(wasm), spec)
         let compiled = try CompiledModule(code: try Compiler.compile(Array(wasm), engine), engine)
         let version = try FunctionVersion(compiled, spec, digest: "cost")

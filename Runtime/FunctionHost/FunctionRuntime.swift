@@ -1,7 +1,7 @@
 // The functions of a node: which are served by wasm, and why the others are not.
 //
 //     library ─► SHA-256 ─► a child tries the profiles ─► engine
-//     module ─► scan ─► compiled code from the cache, else from a child ─► asked for its ABI ─► version
+//     module ─► scan ─► code from the cache, else from a child ─► asked for its ABI ─► version
 //
 // Made once at the start, read by every loop. Whatever fails, the node serves its built-ins and
 // says so: a node without functions is a node, a node without an engine that aborts is none.

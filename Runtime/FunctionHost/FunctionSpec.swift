@@ -77,6 +77,24 @@ public struct FunctionSpec: Sendable {
         self.capabilities = capabilities
     }
 
+    /// The same rules under another isolation, for tests and measurements.
+    func under(_ isolation: Isolation) -> FunctionSpec {
+        FunctionSpec(
+            name: name,
+            kind: kind,
+            isolation: isolation,
+            artifactBytes: artifactBytes,
+            memoryPages: memoryPages,
+            deadlineMillis: deadlineMillis,
+            requestBytes: requestBytes,
+            responseBytes: responseBytes,
+            hostCalls: hostCalls,
+            stagedEffects: stagedEffects,
+            logBytes: logBytes,
+            capabilities: capabilities
+        )
+    }
+
     /// The page behind every link.
     public static let unsubscribe = FunctionSpec(
         name: "unsubscribe",
@@ -95,4 +113,26 @@ public struct FunctionSpec: Sendable {
         artifactBytes: 8_192,
         deadlineMillis: 2
     )
+}
+
+/// What one call may use: numbers alone, since every call takes them along.
+struct CallLimits: Sendable {
+    let memoryBytes: Int
+    let requestBytes: Int
+    let responseBytes: Int
+    let hostCalls: Int
+    let logBytes: Int
+    let deadlineNanos: UInt64
+    let deadlineTicks: UInt64
+
+    init(_ spec: FunctionSpec) {
+        memoryBytes = spec.memoryPages * 65_536
+        requestBytes = spec.requestBytes
+        responseBytes = spec.responseBytes
+        hostCalls = spec.hostCalls
+        logBytes = spec.logBytes
+        deadlineNanos = UInt64(spec.deadlineMillis) * 1_000_000
+        // One more: the tick that is under way is not a whole one.
+        deadlineTicks = UInt64(spec.deadlineMillis) / Limits.tickMillis + 1
+    }
 }

@@ -58,9 +58,10 @@ public final class FunctionVersion: Sendable {
         _ spec: FunctionSpec
     ) throws(LoadError) -> (abi: Int32, memory: [UInt8], address: Int32) {
         do throws(CallFailure) {
-            let trial = try Instance(linkage, spec)
-            let abi = try trial.number("quell_abi", spec)
-            let address = try trial.number("quell_io", spec)
+            let limits = CallLimits(spec)
+            let trial = try Instance(linkage, limits)
+            let abi = try trial.number("quell_abi", limits)
+            let address = try trial.number("quell_io", limits)
             return (abi, trial.image(), address)
         } catch {
             throw .wrongABI("it fails when it is asked for its ABI: \(error.word)")

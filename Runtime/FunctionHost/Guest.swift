@@ -15,6 +15,10 @@ import FunctionKit
     /// Which one.
     public let version: FunctionVersion
     private let linkage: Linkage
+    private let kind: Int32
+    private let limits: CallLimits
+    private let window: Window
+    private let mayShare: Bool
     private let calls: CallCount
     private let values: UnsafeMutablePointer<wasmtime_val_raw_t>
     private var resident: Instance?
@@ -25,6 +29,11 @@ import FunctionKit
     /// Links the version for this thread, and makes the instance that calls share.
     init(_ version: FunctionVersion) throws(LoadError) {
         self.version = version
+        kind = Int32(version.spec.kind.rawValue)
+        limits = CallLimits(version.spec)
+        window = version.window
+        // The scan has looked for what outlives a call only where calls were to share.
+        mayShare = version.spec.isolation != .strict
         calls = version.module.engine.ticker.watch()
         linkage = try Linkage(version.module, version.spec, version.log)
         unsafe values = .allocate(capacity: 2)
@@ -40,7 +49,8 @@ import FunctionKit
     ///
     /// - Parameters:
     ///   - request: of the version's kind, encoded.
-    ///   - isolation: the version's own, or `warm` for a batch of checks.
+    ///   - isolation: the version's own, or `warm` for a batch of checks; a version made for
+    ///     `strict` is called so whatever stands here.
     ///   - tenant: whose request it is; `warm` shares nothing between two.
     ///   - response: replaced by the answer; undefined after a failure.
     public func call(
@@ -49,13 +59,12 @@ import FunctionKit
         tenant: UInt64,
         into response: inout [UInt8]
     ) throws(CallFailure) {
-        let spec = version.spec
-        guard request.count <= min(spec.requestBytes, version.window.requestBytes) else {
+        guard request.count <= min(limits.requestBytes, window.requestBytes) else {
             throw .unavailable
         }
         calls.bump()
-        if isolation == .strict {
-            let instance = try Instance(linkage, spec)
+        if isolation == .strict || !mayShare {
+            let instance = try Instance(linkage, limits)
             try run(instance, request, into: &response)
             return
         }
@@ -73,20 +82,13 @@ import FunctionKit
         _ request: [UInt8],
         into response: inout [UInt8]
     ) throws(CallFailure) {
-        unsafe try instance.call(
-            Int32(version.spec.kind.rawValue),
-            request,
-            version.window,
-            version.spec,
-            values,
-            into: &response
-        )
+        unsafe try instance.call(kind, request, window, limits, values, into: &response)
     }
 
     /// The shared instance, out of its place, so that a failure cannot put it back.
     private func taken() throws(CallFailure) -> Instance {
         if let instance = resident.take() { return instance }
-        let instance = try Instance(linkage, version.spec)
+        let instance = try Instance(linkage, limits)
         if image.isEmpty { image = instance.image() }
         residentCalls = 0
         return instance

@@ -17,7 +17,7 @@ import CWasmtime
     private let host: HostContext
 
     /// Instantiates; `.unavailable` when the pool is empty.
-    init(_ linkage: Linkage, _ spec: FunctionSpec) throws(CallFailure) {
+    init(_ linkage: Linkage, _ limits: CallLimits) throws(CallFailure) {
         guard let store = unsafe wasmtime_store_new(linkage.module.engine.shared.pointer, nil, nil)
         else { throw .unavailable }
         do throws(CallFailure) {
@@ -25,7 +25,7 @@ import CWasmtime
             unsafe linkage.watch(store)
             unsafe wasmtime_store_limiter(
                 store,
-                Int64(spec.memoryPages * 65_536),
+                Int64(limits.memoryBytes),
                 Int64(Limits.tableElementsCount),
                 1,
                 1,
@@ -80,7 +80,7 @@ import CWasmtime
         _ kind: Int32,
         _ request: [UInt8],
         _ window: Window,
-        _ spec: FunctionSpec,
+        _ limits: CallLimits,
         _ values: UnsafeMutablePointer<wasmtime_val_raw_t>,
         into response: inout [UInt8]
     ) throws(CallFailure) {
@@ -91,9 +91,9 @@ import CWasmtime
         unsafe values[0].i64 = Int64(kind)
         unsafe values[1].i64 = Int64(request.count)
         var entry = unsafe entry
-        unsafe try enter(&entry, spec, values, 2)
+        unsafe try enter(&entry, limits, values, 2)
         let count = unsafe Int(values[0].i32)
-        guard count >= 0, count <= min(window.responseBytes, spec.responseBytes) else {
+        guard count >= 0, count <= min(window.responseBytes, limits.responseBytes) else {
             throw .badResponse
         }
         response.removeAll(keepingCapacity: true)
@@ -103,7 +103,7 @@ import CWasmtime
     }
 
     /// Calls an export without parameters; only while a version is made.
-    func number(_ name: StaticString, _ spec: FunctionSpec) throws(CallFailure) -> Int32 {
+    func number(_ name: StaticString, _ limits: CallLimits) throws(CallFailure) -> Int32 {
         var instance = instance
         var found = unsafe wasmtime_extern_t()
         let isFound = name.withUTF8Buffer { text in
@@ -120,22 +120,18 @@ import CWasmtime
         guard isFound, unsafe found.kind == UInt8(QUELL_EXTERN_FUNC) else { throw .unavailable }
         var function = unsafe found.of.func
         var value = wasmtime_val_raw_t()
-        unsafe try enter(&function, spec, &value, 1)
+        unsafe try enter(&function, limits, &value, 1)
         return unsafe value.i32
     }
 
     private func enter(
         _ function: inout wasmtime_func_t,
-        _ spec: FunctionSpec,
+        _ limits: CallLimits,
         _ values: UnsafeMutablePointer<wasmtime_val_raw_t>,
         _ count: Int
     ) throws(CallFailure) {
-        unsafe host.begin(base, bytesCount, spec)
-        // One more: the tick that is under way is not a whole one.
-        unsafe wasmtime_context_set_epoch_deadline(
-            context,
-            UInt64(spec.deadlineMillis) / Limits.tickMillis + 1
-        )
+        unsafe host.begin(base, bytesCount, limits)
+        unsafe wasmtime_context_set_epoch_deadline(context, limits.deadlineTicks)
         var trap: OpaquePointer?
         let failed = unsafe wasmtime_func_call_unchecked(context, &function, values, count, &trap)
         if let failed = unsafe failed {

@@ -10,33 +10,45 @@ import Glibc
 
 /// What the host's functions know of the call that runs.
 @safe final class HostContext {
-    fileprivate var base: UnsafeMutablePointer<UInt8>?
-    fileprivate var bytesCount = 0
-    fileprivate var callsLeft = 0
-    fileprivate var logBytesLeft = 0
+    /// One value, written once a call: each field of a class is checked for exclusive access.
+    @safe private struct Call {
+        let base: UnsafeMutablePointer<UInt8>?
+        let bytesCount: Int
+        var callsLeft: Int
+        var logBytesLeft: Int
+        var isExceeded = false
+        var isLate = false
+        /// Processor time of this thread when the deadline passed first; nil before.
+        var passedNanos: UInt64?
+        let allowance: UInt64
+        var extensions = 0
+    }
+
+    private var call = unsafe Call(
+        base: nil,
+        bytesCount: 0,
+        callsLeft: 0,
+        logBytesLeft: 0,
+        allowance: 0
+    )
     private let log: LogRing
-    /// The guest went on after it had been told to stop.
-    private(set) var isExceeded = false
-    /// The guest was ended because its time was over.
-    private(set) var isLate = false
-    /// Processor time of this thread when the deadline passed first; nil before.
-    private var passedNanos: UInt64?
-    private var allowance: UInt64 = 0
-    private var extensions = 0
 
     init(_ log: LogRing) { self.log = log }
 
+    /// The guest went on after it had been told to stop.
+    var isExceeded: Bool { call.isExceeded }
+    /// The guest was ended because its time was over.
+    var isLate: Bool { call.isLate }
+
     /// Before each call.
-    func begin(_ base: UnsafeMutablePointer<UInt8>, _ count: Int, _ spec: FunctionSpec) {
-        unsafe self.base = unsafe base
-        bytesCount = count
-        callsLeft = spec.hostCalls
-        logBytesLeft = spec.logBytes
-        isExceeded = false
-        isLate = false
-        passedNanos = nil
-        extensions = 0
-        allowance = UInt64(spec.deadlineMillis) * 1_000_000
+    func begin(_ base: UnsafeMutablePointer<UInt8>, _ count: Int, _ limits: CallLimits) {
+        call = unsafe Call(
+            base: base,
+            bytesCount: count,
+            callsLeft: limits.hostCalls,
+            logBytesLeft: limits.logBytes,
+            allowance: limits.deadlineNanos
+        )
     }
 
     /// Asked when the deadline has passed on the wall clock: whether the guest may go on.
@@ -49,27 +61,29 @@ import Glibc
         // Cannot fail for this clock.
         _ = unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
         let now = UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-        extensions += 1
-        let first = passedNanos ?? now
-        passedNanos = first
-        isLate = now - first >= allowance || extensions > Limits.deadlineExtensionsCount
+        call.extensions += 1
+        let first = call.passedNanos ?? now
+        call.passedNanos = first
+        call.isLate =
+            now - first >= call.allowance
+            || call.extensions > Limits.deadlineExtensionsCount
         return !isLate
     }
 
     /// `log(level, pointer, length)`; the trap to raise, or nil and the result.
     fileprivate func log(_ level: Int32, _ pointer: UInt32, _ count: UInt32) -> (UInt8?, Int32) {
-        callsLeft -= 1
-        if callsLeft < -1 {
-            isExceeded = true
+        call.callsLeft -= 1
+        if call.callsLeft < -1 {
+            call.isExceeded = true
             return (UInt8(QUELL_TRAP_UNREACHABLE), 0)
         }
-        if callsLeft < 0 { return (nil, -4) }
-        guard let base = unsafe base, UInt64(pointer) + UInt64(count) <= UInt64(bytesCount) else {
-            return (UInt8(QUELL_TRAP_BOUNDS), 0)
-        }
+        if call.callsLeft < 0 { return (nil, -4) }
+        guard let base = unsafe call.base,
+            UInt64(pointer) + UInt64(count) <= UInt64(call.bytesCount)
+        else { return (UInt8(QUELL_TRAP_BOUNDS), 0) }
         guard (0...4).contains(level) else { return (nil, -1) }
-        guard Int(count) <= logBytesLeft else { return (nil, -4) }
-        logBytesLeft -= Int(count)
+        guard Int(count) <= call.logBytesLeft else { return (nil, -4) }
+        call.logBytesLeft -= Int(count)
         unsafe log.append(
             level,
             UnsafeBufferPointer(start: base + Int(pointer), count: Int(count))

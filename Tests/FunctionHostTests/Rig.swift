@@ -59,7 +59,8 @@ enum Rig {
             (module
               \(before)
               (memory (export "memory") \(memory))
-              (data (i32.const 16) "\\00\\04\\00\\00\\00\\44\\00\\00\\00\\80\\00\\00\\00\\40\\00\\00")
+              (data (i32.const 16) "\\00\\04\\00\\00\\00\\44\\00\\00")
+              (data (i32.const 24) "\\00\\80\\00\\00\\00\\40\\00\\00")
               (func (export "quell_abi") (result i32) \(asked) (i32.const \(abi)))
               (func (export "quell_io") (result i32) (i32.const 16))
               (func $deep (param i32) (result i32)

@@ -21,7 +21,8 @@ import UnsubscribeFunction
         [Isolation.strict, .reset, .warm]
     )
     func fixtures(name: String, isolation: Isolation) throws {
-        let guest = try guest(name == "check" ? .check : .unsubscribe)
+        let spec = name == "check" ? FunctionSpec.check : .unsubscribe
+        let guest = try guest(spec.under(isolation))
         let folder = Rig.root.appending(path: "Functions/\(name)/fixtures")
         let files = try FileManager.default.contentsOfDirectory(atPath: folder.path())
             .filter { $0.hasSuffix(".req") }

@@ -7,9 +7,9 @@
  * (Tests/Conformance/test_wasmtime.py). Nothing of it is linked: quell_wasmtime_open loads the
  * library, and until it has succeeded none of these may be called.
  *
- * Who owns what: wasm_engine_new_with_config takes the config; an error or a trap that is handed out
- * is ours to delete; a byte vector that is filled is ours to delete; wasm_functype_new takes both
- * vectors and wasm_valtype_vec_new the types in it.
+ * Who owns what: wasm_engine_new_with_config takes the config; an error or a trap that is handed
+ * out is ours to delete; a byte vector that is filled is ours to delete; wasm_functype_new takes
+ * both vectors and wasm_valtype_vec_new the types in it.
  */
 #ifndef QUELL_CWASMTIME_H
 #define QUELL_CWASMTIME_H
