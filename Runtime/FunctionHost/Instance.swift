@@ -96,10 +96,15 @@ import CWasmtime
         guard count >= 0, count <= min(window.responseBytes, limits.responseBytes) else {
             throw .badResponse
         }
-        response.removeAll(keepingCapacity: true)
-        unsafe response.append(
-            contentsOf: UnsafeBufferPointer(start: base + window.response, count: count)
-        )
+        // Answers of one kind mostly have one length: then the bytes are written over the old ones.
+        if response.count != count {
+            response.removeAll(keepingCapacity: true)
+            response.append(contentsOf: repeatElement(0, count: count))
+        }
+        unsafe response.withUnsafeMutableBufferPointer { bytes in
+            guard let start = bytes.baseAddress else { return }
+            unsafe start.update(from: base + window.response, count: count)
+        }
     }
 
     /// Calls an export without parameters; only while a version is made.
