@@ -79,7 +79,7 @@ struct Child {
 public enum ChildWork {
     /// Runs one piece of work; its failure is the child's last word.
     ///
-    ///     probe LIBRARY PROFILE SLOTS
+    ///     probe LIBRARY PROFILE SLOTS RESERVED-BYTES
     ///     compile LIBRARY PROFILE WASM CODE
     ///     cost LIBRARY wide WASM REQUEST ISOLATION MILLISECONDS
     ///
@@ -89,8 +89,11 @@ public enum ChildWork {
             let library = EngineLibrary.find(executable: "/", override: words[1])
         else { throw .engine("called with the wrong words") }
         switch (words[0], words.count) {
-        case ("probe", 4):
-            guard let slots = Int(words[3]) else { throw .engine("no number of slots") }
+        case ("probe", 5):
+            guard let slots = Int(words[3]), let bytes = Int(words[4]) else {
+                throw .engine("no number of slots or bytes")
+            }
+            try reserve(bytes)
             try library.load()
             try EngineProbe.run(profile, slots: slots)
         case ("compile", 5):
@@ -111,6 +114,14 @@ public enum ChildWork {
         default: throw .engine("called with the wrong words")
         }
         return nil
+    }
+
+    /// Takes as much address space as the node has taken: the pool must fit beside that.
+    private static func reserve(_ bytes: Int) throws(LoadError) {
+        let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+        guard unsafe mmap(nil, bytes, PROT_NONE, flags, -1, 0) != MAP_FAILED else {
+            throw .engine("\(bytes >> 30) GiB of address space are not to be had")
+        }
     }
 
     private static func limit() {

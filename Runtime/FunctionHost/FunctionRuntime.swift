@@ -101,6 +101,16 @@ public final class FunctionRuntime: Sendable {
         }
     }
 
+    /// Address space that this process has taken, and some to grow: the maps of a large store alone
+    /// are hundreds of gigabytes, and an engine that does not fit beside them ends the process.
+    private static func taken() -> Int {
+        let statm = FileManager.default.contents(atPath: "/proc/self/statm") ?? Data()
+        let pages = String(decoding: statm, as: UTF8.self).split(separator: " ").first.flatMap {
+            Int($0)
+        }
+        return (pages ?? 0) * sysconf(Int32(_SC_PAGESIZE)) + Limits.spareAddressBytes
+    }
+
     /// The first profile with which a child lives.
     private static func choose(
         _ library: EngineLibrary,
@@ -112,7 +122,9 @@ public final class FunctionRuntime: Sendable {
         var why = LoadError.engine("no profile")
         for profile in Profile.allCases {
             do throws(LoadError) {
-                try child.run(["probe", library.path, profile.rawValue, "\(slots)"])
+                try child.run(
+                    ["probe", library.path, profile.rawValue, "\(slots)", "\(taken())"]
+                )
                 return profile
             } catch { why = error }
         }

@@ -45,6 +45,9 @@ enum Limits {
     /// Bytes of address space of a compiling child: the library, its threads' arenas, 80 KB of
     /// wasm.
     static let compileAddressBytes: UInt = 2_147_483_648
+    /// Bytes of address space that must stay free beside the engine: the filter of 100 M marks
+    /// twice over, while it grows, and the threads' stacks.
+    static let spareAddressBytes = 4_294_967_296
     /// Milliseconds that a child process gets in all, reading the library from a slow disk
     /// included.
     static let childMillis = 20_000

@@ -82,12 +82,19 @@ class Deployed:
         self.node.run(env=env)
         return self
 
-    def function(self, name):
-        """What /v1/functions says of one."""
-        answer = call(
+    def functions(self):
+        """What /v1/functions says."""
+        return call(
             self.node.admin, "GET", "/v1/functions",
-            headers={"Authorization": f"Bearer {self.cluster.admin_key}"})
-        return {entry["name"]: entry for entry in answer.json()["functions"]}[name]
+            headers={"Authorization": f"Bearer {self.cluster.admin_key}"}).json()
+
+    def engine(self):
+        """Engine and profile."""
+        return self.functions()["engine"]
+
+    def function(self, name):
+        """What it says of one."""
+        return {entry["name"]: entry for entry in self.functions()["functions"]}[name]
 
     def opts_out(self):
         """A link works: page, one-click, denied afterwards; returns the page's bytes."""
@@ -174,6 +181,20 @@ def test_without_the_engine(deployed):
     deployed.opts_out()
     page_text = call(deployed.node.admin, "GET", "/metrics").text
     assert 'quell_function_missing_state{function="check"} 1' in page_text
+
+
+def test_little_address_space(deployed):
+    """The self-test picks the pooling profile; beside the store's maps the large one must fit."""
+    deployed.replace()
+    assert deployed.engine().endswith("wide")
+    status = open(f"/proc/{deployed.node.pid}/status", encoding="ascii").read()
+    taken = int(status.partition("VmSize:")[2].split()[0]) * 1024
+    deployed.node.stop()
+    limit = f"--as={taken - (64 << 30)}"
+    deployed.node.run(command=["/usr/bin/prlimit", limit, *deployed.node.command])
+    assert deployed.engine().endswith("narrow")
+    deployed.opts_out()
+    assert {entry["source"] for entry in deployed.node.status()["functions"]} == {"deployed"}
 
 
 @pytest.mark.parametrize("body, cause", [

@@ -40,7 +40,9 @@ import Testing
         let child = Child(program: Rig.program, folder: folder)
         try CodeCache.make(folder)
         let library = try #require(EngineLibrary.find(executable: Rig.program, override: nil))
-        try child.run(["probe", library.path, "wide", "24"])
+        for profile in Profile.allCases {
+            try child.run(["probe", library.path, profile.rawValue, "24", "4096"])
+        }
         let source = folder + "/a.wasm"
         let wasm = try Rig.shipped("check")
         try Data(wasm).write(to: URL(filePath: source))
@@ -77,11 +79,13 @@ import Testing
         let child = Child(program: Rig.program, folder: folder)
         let library = try #require(EngineLibrary.find(executable: Rig.program, override: nil))
         for words in [
-            [], ["probe"], ["probe", library.path, "huge", "1"],
+            [], ["probe"], ["probe", library.path, "huge", "1", "4096"],
             ["sing", library.path, "wide", "1"],
             ["compile", library.path, "wide", folder + "/none.wasm", folder + "/none.code"],
             // More slots than there is address space: the engine's constructor aborts.
-            ["probe", library.path, "wide", "1000000"],
+            ["probe", library.path, "wide", "1000000", "4096"],
+            // What the node has taken leaves no room for the pool: 128 TiB are all there is.
+            ["probe", library.path, "wide", "24", "140737488000000"],
         ] { #expect(throws: LoadError.self) { try child.run(words) } }
         try remove()
     }
