@@ -9,6 +9,10 @@ struct FunctionChild: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "function-child",
         abstract: "Work of a node in a process of its own.",
+        discussion: """
+            EXAMPLE: whether an engine works here, in 24 slots beside 4 GiB of other memory
+              quell function-child probe LIBRARY wide 24 4294967296
+            """,
         shouldDisplay: false
     )
 
