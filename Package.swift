@@ -26,6 +26,7 @@ let package = Package(
             name: "CUnicode", providers: [.apt(["libidn2-dev", "libunistring-dev"])]),
         .systemLibrary(name: "CDigest", providers: [.apt(["libssl-dev"])]),
         .target(name: "CLLHTTP", path: "Runtime/CLLHTTP"),
+        .target(name: "CWasmtime", path: "Runtime/CWasmtime", exclude: ["requirements.txt"]),
         .target(name: "Suppression", swiftSettings: strict),
         .target(
             name: "Storage", dependencies: ["Suppression", "CLMDB"], swiftSettings: strict),
@@ -62,6 +63,19 @@ let package = Package(
             name: "FunctionTests",
             dependencies: ["CheckFunction", "FunctionKit", "Suppression", "UnsubscribeFunction"],
             swiftSettings: strict),
+        .target(
+            name: "FunctionHost",
+            dependencies: [
+                "CWasmtime", "FunctionKit", .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            path: "Runtime/FunctionHost", swiftSettings: strict),
+        .testTarget(
+            name: "FunctionHostTests",
+            dependencies: [
+                "CheckFunction", "CWasmtime", "FunctionHost", "FunctionKit", "quell",
+                "Suppression", "UnsubscribeFunction",
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "ClusterTests", dependencies: ["Cluster", "Suppression"],
             swiftSettings: strict),
@@ -96,8 +110,8 @@ let package = Package(
         .target(
             name: "Node",
             dependencies: [
-                "Address", "CheckFunction", "Cluster", "EventLoop", "FunctionKit", "Servers",
-                "Storage", "Suppression", "Token", "UnsubscribeFunction", "Wire",
+                "Address", "CheckFunction", "Cluster", "EventLoop", "FunctionHost", "FunctionKit",
+                "Servers", "Storage", "Suppression", "Token", "UnsubscribeFunction", "Wire",
                 .product(name: "Logging", package: "swift-log"), "Yams",
             ],
             path: "Runtime/Node", swiftSettings: strict),

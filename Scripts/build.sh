@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds the release binary, quiet unless it fails.
+# Builds the release binary and the functions as wasm, quiet unless something fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 log=$(mktemp)
@@ -10,4 +10,10 @@ if ! swift build -c release --product quell >"$log" 2>&1; then
     echo 'build: failed, see above' >&2
     exit 1
 fi
+if ! Scripts/wasm.sh >"$log" 2>&1; then
+    cat "$log" >&2
+    echo 'build: the functions do not build for wasm, see above' >&2
+    exit 1
+fi
+cat "$log"
 echo 'build: .build/release/quell'

@@ -37,22 +37,35 @@ installed=" $(dpkg-query -W -f '${Package}=${db:Status-Status} ' "${wanted[@]}" 
 for package in "${wanted[@]}"; do
     [[ $installed == *" $package=installed "* ]] || missing+=("$package")
 done
-# What tests need from PyPI lies in a folder of its own, stamped with the pins that it came from.
-pins=$(dirname "$0")/../Tests/requirements.txt
-python=$(dirname "$0")/../.build/python
-add_python() {
-    rm -rf "$python"
-    mkdir -p "$python"
-    /usr/bin/python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
-        --no-deps --require-hashes --target "$python" --requirement "$pins" </dev/null ||
-        fail "pip could not install $pins; see above"
-    cp "$pins" "$python/pins.txt"
+# What comes from PyPI lies in folders of its own, stamped with the pins that it came from: the
+# wasm engine, which the node finds there, and what tests need.
+here=$(dirname "$0")/..
+wheels=("$here/Runtime/CWasmtime/requirements.txt:$here/.build/wasmtime"
+    "$here/Tests/requirements.txt:$here/.build/python")
+add_wheels() {
+    local wheel pins target
+    for wheel in "${wheels[@]}"; do
+        pins=${wheel%%:*} target=${wheel##*:}
+        if cmp -s "$pins" "$target/pins.txt"; then continue; fi
+        rm -rf "$target"
+        mkdir -p "$target"
+        /usr/bin/python3 -m pip install --quiet --disable-pip-version-check \
+            --root-user-action=ignore --no-deps --require-hashes --target "$target" \
+            --requirement "$pins" </dev/null || fail "pip could not install $pins; see above"
+        cp "$pins" "$target/pins.txt"
+    done
+}
+have_wheels() {
+    local wheel
+    for wheel in "${wheels[@]}"; do
+        cmp -s "${wheel%%:*}" "${wheel##*:}/pins.txt" || return 1
+    done
 }
 if [[ ${#missing[@]} -eq 0 ]]; then
-    if cmp -s "$pins" "$python/pins.txt"; then
+    if have_wheels; then
         echo 'setup: nothing to do'
     else
-        add_python
+        add_wheels
         echo 'setup: done'
     fi
     exit 0
@@ -108,5 +121,5 @@ fi
 if [[ ${#services[@]} -gt 0 ]] && command -v systemctl >/dev/null; then
     "${become[@]}" systemctl --quiet disable "${services[@]}" >/dev/null 2>&1 || true
 fi
-add_python
+add_wheels
 echo 'setup: done'

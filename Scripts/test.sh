@@ -17,13 +17,6 @@ stop() {
 Scripts/setup.sh || stop 'set-up failed'
 Scripts/build.sh || stop 'the release build failed'
 
-echo 'test: both functions as Embedded Swift for wasm'
-Scripts/wasm.sh >"$results/wasm.log" 2>&1 || {
-    cat "$results/wasm.log" >&2
-    stop 'the functions do not build for wasm'
-}
-cat "$results/wasm.log"
-
 echo 'test: Swift tests (debug build)'
 swift build --build-tests >"$results/build.log" 2>&1 || {
     cat "$results/build.log" >&2

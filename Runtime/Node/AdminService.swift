@@ -13,9 +13,11 @@
 import Address
 import Cluster
 import EventLoop
+import FunctionHost
 import Servers
 import Storage
 import Suppression
+import Synchronization
 import Token
 import Wire
 
@@ -98,6 +100,9 @@ extension NodeLoop: HTTPService {
         case "/v1/leave":
             _ = try authorizeAdmin(call)
             try leave(call, into: &answer)
+        case "/v1/functions":
+            _ = try authorizeAdmin(call)
+            functions(into: &answer)
         case "/v1/voters": return try voters(call, exchange, into: &answer)
         case "/v1/repair": return try repairs(call, exchange, into: &answer)
         case "/v1/tenants": return try tenants(call, exchange, into: &answer)
@@ -171,7 +176,7 @@ extension NodeLoop: HTTPService {
             json.endArray()
             json.key("functions")
             json.beginArray()
-            for name in ["unsubscribe", "check"] { json.builtIn(name) }
+            for state in metrics.functions.withLock({ $0 }).states { json.function(state) }
             json.endArray()
             json.endObject()
         }
@@ -257,15 +262,6 @@ extension JSONWriter {
         } else {
             null()
         }
-    }
-
-    fileprivate mutating func builtIn(_ name: String) {
-        beginObject()
-        field("name", name)
-        field("digest", "built-in:\(Version.number)")
-        field("generation", 0)
-        field("source", "built-in")
-        endObject()
     }
 }
 

@@ -4,7 +4,6 @@
 // `invalid`, a message whose freshness cannot be proved is `unknown`; only a positive `allow` means
 // send.
 
-import CheckFunction
 import Cluster
 import EventLoop
 import FunctionKit
@@ -115,11 +114,13 @@ extension ServingLoop {
     ) -> UInt64? {
         // Read after the request's last byte: this is the `now` that the lease is held against.
         let asked = now()
-        var counts = DecisionCounts()
+        var queries: [Query?] = []
+        queries.reserveCapacity(addresses.count)
+        let first = verdicts.count
         for address in addresses {
             guard let recipient = recipient(address.span, tenant) else {
                 verdicts.append((Verdict(decision: .deny), false))
-                counts.add(.deny)
+                queries.append(nil)
                 continue
             }
             let query = Query(
@@ -128,10 +129,12 @@ extension ServingLoop {
                 topic: scope.topic,
                 streamClass: streamClass
             )
-            let verdict = guarded(view.verdict(query, now: asked), query, now: asked)
-            verdicts.append((verdict, true))
-            counts.add(verdict.decision)
+            verdicts.append((view.verdict(query, now: asked), true))
+            queries.append(query)
         }
+        functions.tighten(queries, tenant.id, now: asked, &verdicts[first...])
+        var counts = DecisionCounts()
+        for (verdict, _) in verdicts[first...] { counts.add(verdict.decision) }
         door.metrics.count(counts)
         let spent = Clock.bootNanoseconds() - asked.bootNanos
         let count = UInt64(max(addresses.count, 1))
@@ -157,22 +160,6 @@ extension HTTPAnswer {
             json.field("node", node)
             json.endObject()
         }
-    }
-}
-
-extension ServingLoop {
-    /// Asks the `check` function about a message that the marks would allow.
-    ///
-    /// Monotone (DESIGN 9): a function may turn allow into deny, nothing else; only consents lift.
-    func guarded(_ verdict: Verdict, _ query: Query, now: Instant) -> Verdict {
-        guard verdict.decision == .allow else { return verdict }
-        let item = CheckItem(
-            scope: Scope(stream: query.stream, topic: query.topic),
-            recipient: query.person.recipient,
-            streamClass: query.streamClass
-        )
-        let decision = Check.decide(item, nowMillis: now.wallMillis)
-        return tightened(.allow, by: decision) == .allow ? verdict : Verdict(decision: .deny)
     }
 }
 

@@ -55,6 +55,10 @@ public struct Config: Sendable {
     public var socketmapPort: Int
     /// LMTP.
     public var lmtpPort: Int
+    /// Run functions as wasm modules; false: the built-ins.
+    public var runsWasm: Bool
+    /// Absolute path of the folder with `NAME.wasm`; nil: what ships beside the program.
+    public var functionsFolder: String?
     /// Least severe level that is logged.
     public var logLevel: String
 
@@ -122,6 +126,13 @@ public struct Config: Sendable {
             .publicURL,
             default: "http://\(advertiseHost):\(httpPort)"
         )
+        runsWasm = try reader.choice(
+            .functions,
+            default: "built-in",
+            ["built-in": false, "wasm": true]
+        )
+        let folder = reader.text(.functionsFolder, default: "")
+        functionsFolder = folder.isEmpty ? nil : absolute(folder)
         let levels = ["debug", "info", "notice", "warning", "error"]
         logLevel = try reader.choice(
             .logLevel,

@@ -60,6 +60,10 @@ public enum ConfigKey: String, CaseIterable, Sendable {
     case socketmapPort = "socketmap_port"
     /// LMTP, B + 6.
     case lmtpPort = "lmtp_port"
+    /// Whether functions run as wasm.
+    case functions = "functions"
+    /// Where their modules are.
+    case functionsFolder = "functions_dir"
     /// Least severe level that is logged.
     case logLevel = "log_level"
 

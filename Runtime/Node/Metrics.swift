@@ -5,7 +5,9 @@
 // there.
 
 import Cluster
+import FunctionHost
 import Suppression
+import Synchronization
 
 /// The names, as Prometheus sees them.
 enum MetricName: String, CaseIterable {
@@ -55,6 +57,11 @@ enum MetricName: String, CaseIterable {
     case behind = "quell_peer_behind_changes"
     case lacking = "quell_peer_lacking_changes"
     case receipts = "quell_peer_receipts_total"
+    case functionCalls = "quell_function_calls_total"
+    case functionFailures = "quell_function_failures_total"
+    case functionTime = "quell_function_busy_seconds_total"
+    case functionOverruled = "quell_function_overruled_total"
+    case functionMissing = "quell_function_missing_state"
     case ready = "quell_node_ready_state"
     case writable = "quell_node_writable_state"
     case build = "quell_node_build_labels"
@@ -117,6 +124,8 @@ public final class NodeMetrics: Sendable {
     let visible = Histogram()
     /// -1 without a proof.
     let stalenessMillis = Gauge()
+    /// What serves, with its counts; set once, before anything is served.
+    let functions = Mutex(FunctionRuntime.builtIn([]))
 
     init() {}
 }
@@ -215,6 +224,7 @@ extension MetricsPage {
         page.sample(.ready, node.readiness.isReady ? "1" : "0")
         page.head(.writable, "gauge")
         page.sample(.writable, node.writability.isReady ? "1" : "0")
+        page.functions(node.functions.withLock { $0 })
         page.head(.build, "gauge")
         page.sample(.build, labels: "node=\"\(name)\",version=\"\(version)\"", "1")
         return page.text

@@ -9,6 +9,7 @@
 import Cluster
 import EventLoop
 import Foundation
+import FunctionHost
 import Storage
 import Suppression
 import Synchronization
@@ -195,6 +196,8 @@ public enum Node {
             door: nil,
             boundNanos: parts.config.stalenessBoundNanos
         )
+        let functions = Functions.start(parts)
+        parts.metrics.functions.withLock { $0 = functions }
         let node = NodeLoop(parts, keeper: keeper, view: view)
         report(parts)
         for thread in threads {
@@ -204,7 +207,8 @@ public enum Node {
                     memory: keeper.published,
                     node: parts.mailbox,
                     metrics: parts.metrics,
-                    catalog: parts.catalog
+                    catalog: parts.catalog,
+                    functions: functions
                 )
             )
         }

@@ -10,7 +10,6 @@ import FunctionKit
 import Servers
 import Suppression
 import Token
-import UnsubscribeFunction
 import Wire
 
 extension ServingLoop {
@@ -75,8 +74,7 @@ extension ServingLoop {
         case .undo(let token):
             return undo(call, token, claims, tenant, exchange, into: &answer)
         }
-        var context = Context()
-        let response = Unsubscribe.handle(request(call, described, outcome), &context)
+        let (response, context) = functions.shaped(request(call, described, outcome))
         let keys = staged(claims, context)
         let drafts = keys.map { Draft.suppress($0, source: source, expiresSeconds: 0) }
         let isSent = send(
@@ -127,8 +125,7 @@ extension ServingLoop {
         }
         let evidence = Array("{\"method\":\"undo\"}".utf8)
         let drafts = items.map { Draft.consent($0.key, covers: [$0.dot], evidence: evidence) }
-        var context = Context()
-        let response = Unsubscribe.handle(request(call, described, .undone), &context)
+        let (response, _) = functions.shaped(request(call, described, .undone))
         let isSent = send(
             drafts,
             policy: .strict,
@@ -147,8 +144,7 @@ extension ServingLoop {
         _ outcome: Outcome,
         into answer: inout HTTPAnswer
     ) {
-        var context = Context()
-        let response = Unsubscribe.handle(request(call, claims, outcome), &context)
+        let (response, _) = functions.shaped(request(call, claims, outcome))
         response.write(body: response.body, durability: nil, into: &answer)
     }
 
@@ -168,7 +164,7 @@ extension ServingLoop {
         return Request(
             method: method,
             path: call.path,
-            body: call.body,
+            body: call.body.count <= FunctionKit.Limits.formBytes ? call.body : [],
             contentType: call.contentType,
             acceptLanguage: call.acceptLanguage,
             nowMillis: now().wallMillis,

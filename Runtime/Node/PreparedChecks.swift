@@ -6,8 +6,8 @@
 //
 // Digesting and fetching overlap, which is twice as fast as one check after the other
 // (reference/performance.md 1). One value a loop, its arrays reused, so that a run of 64 commands
-// allocates nothing. The built-in `check` function has nothing to add to what the marks say, so it
-// is not called here (DESIGN 9).
+// allocates nothing. A deployed `check` is then asked about what would be allowed; the built-in has
+// nothing to add to what the marks say, so it is not called here (DESIGN 9).
 
 import Address
 import Servers

@@ -65,6 +65,7 @@ extension ServingLoop: RESPService {
         swap(&run, &prepared)
         run.prepare(batch, bytes, tenant, view.memory())
         view.decide(run.checks, now: asked, into: &run.decisions)
+        functions.tighten(run.checks, tenant.id, now: asked, &run.decisions)
         let counts = run.answer(into: &replies)
         swap(&run, &prepared)
         let spent = Clock.bootNanoseconds() - asked.bootNanos

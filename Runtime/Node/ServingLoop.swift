@@ -60,6 +60,7 @@ final class ServingLoop: Turn {
     var catalog: Catalog
     var scratch = CanonicalAddress()
     var prepared = PreparedChecks()
+    let functions: LoopFunctions
     var recognised: [RecognisedKey] = []
     var imports: [Exchange: ImportSession] = [:]
     /// Rows that may still be read in this turn.
@@ -76,7 +77,8 @@ final class ServingLoop: Turn {
         nodeMetrics: NodeMetrics,
         reader: consuming ReadTransaction,
         shared: Published<MarkMemory>.Reader,
-        catalog: Catalog
+        catalog: Catalog,
+        functions: LoopFunctions
     ) throws {
         self.index = index
         self.config = config
@@ -85,6 +87,7 @@ final class ServingLoop: Turn {
         self.node = node
         self.nodeMetrics = nodeMetrics
         self.catalog = catalog
+        self.functions = functions
         listUnsubscribe = try ListUnsubscribe(publicURL: config.publicURL)
         view = View(
             reader: reader,

@@ -5,6 +5,7 @@
 
 import EventLoop
 import Foundation
+import FunctionHost
 import Storage
 import Synchronization
 
@@ -15,6 +16,7 @@ struct ServingStart: Sendable {
     let node: Mailbox<NodeMessage>
     let metrics: NodeMetrics
     let catalog: Catalog
+    let functions: FunctionRuntime
 }
 
 /// A value that one thread leaves for another, once.
@@ -87,7 +89,8 @@ private func serve(
             nodeMetrics: facts.metrics,
             reader: try facts.store.reader(),
             shared: facts.memory.reader(),
-            catalog: facts.catalog
+            catalog: facts.catalog,
+            functions: LoopFunctions(facts.functions)
         )
         try serving.run()
     } catch {

@@ -109,6 +109,17 @@ extension Abi {
         return out
     }
 
+    /// Writes the header of a batch over the first 64 bytes of a buffer that a host reuses.
+    public static func writeCheckHeader(
+        count: Int,
+        nowMillis: UInt64,
+        into out: inout [UInt8]
+    ) {
+        let fields = header(.check, now: nowMillis, id: (0, 0), seed: 0)
+        for i in 0..<requestHeaderBytes { out[i] = fields[i] }
+        for i in 0..<4 { out[44 + i] = UInt8(truncatingIfNeeded: count >> (8 * i)) }
+    }
+
     private static func header(
         _ kind: AbiKind,
         now: UInt64,

@@ -49,6 +49,10 @@ struct DevStart: ParsableCommand {
     var repairInterval: String?
     @Option(name: .long, help: "As in `quell serve`.")
     var holds: String?
+    @Option(name: .long, help: "As in `quell serve`.")
+    var functions: String?
+    @Option(name: .long, help: "As in `quell serve`.")
+    var functionsDir: String?
 
     func run() throws {
         guard (1...9).contains(nodes) else {
@@ -70,6 +74,7 @@ struct DevStart: ParsableCommand {
             ("--staleness-bound", stalenessBound), ("--policy", policy),
             ("--public-url", publicURL), ("--loops", loops),
             ("--repair-interval", repairInterval), ("--holds", holds),
+            ("--functions", functions), ("--functions-dir", functionsDir.map(DevCluster.absolute)),
         ]
     }
 }

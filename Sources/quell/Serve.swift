@@ -59,6 +59,10 @@ struct Serve: ParsableCommand {
     var policy: String?
     @Option(name: .long, help: "Base of unsubscribe links, such as https://u.example.com.")
     var publicURL: String?
+    @Option(name: .long, help: "built-in, or wasm: functions in a sandbox. (default: built-in)")
+    var functions: String?
+    @Option(name: .long, help: "Folder with unsubscribe.wasm and check.wasm.")
+    var functionsDir: String?
     @Option(name: .long, help: "debug, info, notice, warning or error. (default: info)")
     var logLevel: String?
 
@@ -89,7 +93,8 @@ struct Serve: ParsableCommand {
             (.bootstrap, bootstrap ? "true" : nil), (.voters, voters), (.clusterKey, clusterKey),
             (.adminKeyFile, adminKeyFile), (.holds, holds), (.loops, loops),
             (.stalenessBound, stalenessBound), (.repairInterval, repairInterval),
-            (.policy, policy), (.publicURL, publicURL), (.logLevel, logLevel),
+            (.policy, policy), (.publicURL, publicURL), (.functions, functions),
+            (.functionsFolder, functionsDir), (.logLevel, logLevel),
         ]
         return Dictionary(
             uniqueKeysWithValues: given.compactMap { key, value in value.map { (key, $0) } }

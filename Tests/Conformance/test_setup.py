@@ -22,11 +22,12 @@ def test_setup_is_idempotent():
 
 
 def test_setup_pins_what_comes_from_pypi():
-    """Whatever a test needs the set-up installs: what lies there is what is pinned, by hash."""
-    pins = (ROOT / "Tests" / "requirements.txt").read_text()
-    assert (ROOT / ".build" / "python" / "pins.txt").read_text() == pins
-    wanted = [line for line in pins.splitlines() if line and not line.startswith("#")]
-    assert wanted and all("==" in line and "--hash=sha256:" in line for line in wanted)
+    """Whatever is needed the set-up installs: what lies there is what is pinned, by hash."""
+    for folder, place in [("Tests", "python"), ("Runtime/CWasmtime", "wasmtime")]:
+        pins = (ROOT / folder / "requirements.txt").read_text()
+        assert (ROOT / ".build" / place / "pins.txt").read_text() == pins
+        wanted = [line for line in pins.splitlines() if line and not line.startswith("#")]
+        assert wanted and all("==" in line and "--hash=sha256:" in line for line in wanted)
 
 
 def test_setup_without_root(tmp_path):
