@@ -131,6 +131,10 @@ extension VoterSet {
     /// A slot bound to another node, or to this life of the same one, which begins as a learner.
     func rebound(_ at: Int, to node: Candidate) throws(VoterChangeError) -> VoterSet {
         if let other = slot(of: node.origin.node), other != at { throw .bound(node.name) }
+        // A wiped node has the name of the slot that it lost: it may take that one and no other.
+        if slots.indices.contains(where: { $0 != at && slots[$0].name == node.name }) {
+            throw .bound(node.name)
+        }
         guard slots[at].node != node.origin.node || slots[at].lowestEpoch != node.origin.epoch
         else { throw .bound(node.name) }
         var next = slots

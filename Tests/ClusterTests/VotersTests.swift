@@ -260,6 +260,24 @@ struct VotersTests {
         for n in 0..<3 { #expect(cluster.members[n].core.isSeated && cluster.mayAllow(n)) }
     }
 
+    @Test("a wiped voter takes no slot but the one of its name: two of one name cannot be read")
+    func twoOfOneName() throws {
+        var cluster = trio()
+        cluster.stop(1)
+        cluster.start(1, counter: 1, node: 99, log: [], notes: [:])
+        cluster.run(millis: 500)
+        let voters = cluster.members[0].core.votersInForce
+        let all = cluster.candidates
+        #expect(throws: VoterChangeError.bound("n2")) {
+            try voters.changed(.replace(slot: "n3", by: "n2"), among: all)
+        }
+        let next = try voters.changed(.replace(slot: "n2", by: "n2"), among: all)
+        var bytes: [UInt8] = []
+        next.encode(into: &bytes)
+        var cursor = ByteCursor()
+        #expect(try VoterSet(bytes.span, at: &cursor) == next)
+    }
+
     @Test("what cannot be is refused with the reason")
     func refusals() throws {
         let cluster = trio(4, voters: 3)
@@ -352,6 +370,22 @@ struct RestoredTests {
         #expect(cluster.generations() == [2])
         for n in 0..<3 { #expect(cluster.mayAllow(n)) }
         #expect(cluster.members[1].notes[.doubt]?.bytes == [])
+    }
+
+    @Test("an old copy that is a voter no more gets answers again, and may allow")
+    func doubtedAndReplaced() throws {
+        var cluster = trio(4, voters: 3)
+        let copy = (cluster.members[2].log, cluster.members[2].notes)
+        cluster.stop(2)
+        cluster.start(2, counter: 2)
+        cluster.run(millis: 1_000)
+        cluster.stop(2)
+        cluster.start(2, counter: 2, random: 8, log: copy.0, notes: copy.1)
+        #expect(cluster.members[2].core.isDoubted)
+        try cluster.change(0, 1, .replace(slot: "n3", by: "n4"))
+        cluster.run(millis: 3_000)
+        #expect(cluster.generations() == [2])
+        #expect(cluster.members[2].core.ownSlot == nil && cluster.mayAllow(2))
     }
 
     @Test("an honest restart is no copy")
