@@ -1,0 +1,119 @@
+// Voters whose disk was put back from a copy, as stories of a few nodes: who finds it, and how the
+// slot is bound again (Docs/decisions/0007-old-disks.md).
+
+import Suppression
+import Testing
+
+@testable import Cluster
+
+private func optOut(_ n: UInt64) -> Draft {
+    let person = Person(tenant: TenantID(raw: 5), recipient: Recipient(high: 1, low: n))
+    let key = MarkKey(person: person, scope: .tenant, reason: .unsubscribe)
+    return .suppress(key, source: .oneClick, expiresSeconds: 0)
+}
+
+/// Three voters that hold leases.
+private func trio(_ count: Int = 3, voters: Int = 3) -> Assembly {
+    var cluster = Assembly(count, voters: voters)
+    cluster.run(millis: 1_000)
+    return cluster
+}
+
+@Suite("Disks put back from a copy")
+struct RestoredTests {
+    @Test("a life that counts no higher than one before it is doubted, and bound again")
+    func epochWentBack() throws {
+        var cluster = trio()
+        let copy = (cluster.members[1].log, cluster.members[1].notes)
+        cluster.stop(1)
+        cluster.start(1, counter: 2)
+        cluster.cuts = [[0, 2], [2, 0]]
+        cluster.write(0, 1, optOut(1))
+        cluster.run(millis: 500)
+        #expect(cluster.members[0].acknowledged == [Ticket(raw: 1)])
+        cluster.stop(0)
+        cluster.stop(1)
+        cluster.start(1, counter: 2, random: 8, log: copy.0, notes: copy.1)
+        cluster.run(millis: 2_000)
+        #expect(cluster.members[1].core.isDoubted, "n3 told it")
+        #expect(!cluster.mayAllow(1) && !cluster.mayAllow(2), "the write is on n1 alone")
+        cluster.cuts = []
+        cluster.start(0, counter: 2)
+        cluster.run(millis: 6_000)
+        #expect(cluster.generations() == [2], "it was bound again by itself")
+        #expect(!cluster.members[1].core.isDoubted && cluster.members[1].core.isSeated)
+        #expect(cluster.members[1].core.held.isSuperset(of: cluster.members[0].core.held))
+        for n in 0..<3 { #expect(cluster.mayAllow(n)) }
+    }
+
+    @Test("a life that holds less than the one before it said is doubted")
+    func heldLess() throws {
+        var cluster = trio()
+        // n3 hears that the others hold the write, and never gets it.
+        cluster.drops = { _, to, message in
+            switch message {
+            case .changes, .page: to == 2
+            default: false
+            }
+        }
+        cluster.write(0, 1, optOut(1))
+        cluster.run(millis: 500)
+        let log = cluster.members[1].log.filter { $0.isNote }
+        cluster.stop(1)
+        cluster.stop(0)
+        cluster.start(1, counter: 2, log: log)
+        cluster.run(millis: 2_000)
+        #expect(cluster.members[1].core.isDoubted)
+        #expect(!cluster.mayAllow(1) && !cluster.mayAllow(2))
+    }
+
+    @Test("of a doubted life nothing counts as proof, and it votes on nothing")
+    func doubted() throws {
+        var cluster = trio()
+        cluster.stop(1)
+        cluster.start(1, counter: 2, restored: true)
+        cluster.stop(2)
+        cluster.run(millis: 3_000)
+        #expect(!cluster.mayAllow(0) && !cluster.mayAllow(1))
+        #expect(cluster.generations() == [1], "one vote of three binds nobody")
+        cluster.write(0, 1, optOut(1))
+        cluster.run(millis: 300)
+        #expect(cluster.members[0].acknowledged == [Ticket(raw: 1)], "its receipts count")
+        cluster.start(2, counter: 2)
+        cluster.run(millis: 5_000)
+        #expect(cluster.generations() == [2])
+        for n in 0..<3 { #expect(cluster.mayAllow(n)) }
+        #expect(cluster.members[1].notes[.doubt]?.bytes == [])
+    }
+
+    @Test("an old copy that is a voter no more gets answers again, and may allow")
+    func doubtedAndReplaced() throws {
+        var cluster = trio(4, voters: 3)
+        let copy = (cluster.members[2].log, cluster.members[2].notes)
+        cluster.stop(2)
+        cluster.start(2, counter: 2)
+        cluster.run(millis: 1_000)
+        cluster.stop(2)
+        cluster.start(2, counter: 2, random: 8, log: copy.0, notes: copy.1)
+        #expect(cluster.members[2].core.isDoubted)
+        try cluster.change(0, 1, .replace(slot: "n3", by: "n4"))
+        cluster.run(millis: 6_000)
+        #expect(cluster.generations() == [3], "joint, then settled")
+        #expect(cluster.members[2].core.ownSlot == nil && cluster.mayAllow(2))
+    }
+
+    @Test("an honest restart is no copy")
+    func honest() throws {
+        var cluster = trio()
+        for n in 1...5 { cluster.write(1, UInt64(n), optOut(UInt64(n))) }
+        cluster.run(millis: 300)
+        for counter in 2...4 as ClosedRange<UInt32> {
+            cluster.stop(1)
+            cluster.start(1, counter: counter)
+            cluster.run(millis: 1_000)
+            #expect(!cluster.members[1].core.isDoubted)
+            for n in 0..<3 { #expect(cluster.mayAllow(n)) }
+        }
+        #expect(cluster.generations() == [1])
+    }
+}
