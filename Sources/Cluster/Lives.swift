@@ -72,8 +72,10 @@ struct Lives: Sendable {
 
     /// A generation binds lives anew: of these, what was before does not count.
     mutating func adopt(_ voters: VoterSet) {
+        // Who has no slot any more vouches for nothing, and may ask again.
         doubted.removeAll { life in
-            voters.slots.contains { $0.node == life.node && $0.lowestEpoch == life.epoch }
+            let slot = voters.slots.first { $0.node == life.node }
+            return slot == nil || slot?.lowestEpoch == life.epoch
         }
         for at in known.indices {
             guard let slot = voters.slots.first(where: { $0.node == known[at].node }) else {

@@ -1,9 +1,12 @@
 // What an operator may ask of the voters, and the generation that it amounts to.
 //
-//     replace n2         the slot n2 is bound to the node that now calls itself n2
-//     replace n2 by n4   the slot becomes n4's
+//     replace n2         the slot n2 is bound to the node that now calls itself n2: the disk is gone
+//     replace n2 by n4   a joint generation first, in which n2 leaves and n4 comes
 //     add n4 n5          a joint generation first; the next one ends it by itself
 //     remove n4 n5       the same
+//
+// Why a joint one: n2 may live, cut off from some. Bound to n4 directly, n1 and n4 would answer for
+// writes under the next generation while n2 and n3, who have not heard of it, confirm without them.
 //
 // One change at a time: each is computed from the generation in force and holds only as its
 // successor.
@@ -86,7 +89,15 @@ extension VoterSet {
             // Of two nodes of one name the one that is bound is the one to be replaced.
             let free = candidates.filter { slot(of: $0.origin.node) == nil }
             let isFree = free.contains { $0.name == by }
-            return try rebound(at, to: VoterSet.candidate(by, isFree ? free : candidates))
+            let node = try VoterSet.candidate(by, isFree ? free : candidates)
+            let next = try rebound(at, to: node)
+            // The same name: its disk is gone. One party: the other one's majorities see all.
+            guard by != name, slots[at].side == .staying else { return next }
+            guard !isJoint else { throw .underWay }
+            var both = slots
+            both[at] = slots[at].on(.leaving)
+            both.append(VoterSlot(node, since: generation + 1, side: .joining))
+            return try joint(both, isAny: true)
         case .add(let names):
             guard !isJoint else { throw .underWay }
             var next = slots
@@ -131,6 +142,10 @@ extension VoterSet {
     /// A slot bound to another node, or to this life of the same one, which begins as a learner.
     func rebound(_ at: Int, to node: Candidate) throws(VoterChangeError) -> VoterSet {
         if let other = slot(of: node.origin.node), other != at { throw .bound(node.name) }
+        // A wiped node has the name of the slot that it lost: it may take that one and no other.
+        if slots.indices.contains(where: { $0 != at && slots[$0].name == node.name }) {
+            throw .bound(node.name)
+        }
         guard slots[at].node != node.origin.node || slots[at].lowestEpoch != node.origin.epoch
         else { throw .bound(node.name) }
         var next = slots

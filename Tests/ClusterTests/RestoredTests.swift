@@ -93,6 +93,22 @@ struct RestoredTests {
         #expect(cluster.members[1].notes[.doubt]?.bytes == [])
     }
 
+    @Test("an old copy that is a voter no more gets answers again, and may allow")
+    func doubtedAndReplaced() throws {
+        var cluster = trio(4, voters: 3)
+        let copy = (cluster.members[2].log, cluster.members[2].notes)
+        cluster.stop(2)
+        cluster.start(2, counter: 2)
+        cluster.run(millis: 1_000)
+        cluster.stop(2)
+        cluster.start(2, counter: 2, random: 8, log: copy.0, notes: copy.1)
+        #expect(cluster.members[2].core.isDoubted)
+        try cluster.change(0, 1, .replace(slot: "n3", by: "n4"))
+        cluster.run(millis: 6_000)
+        #expect(cluster.generations() == [3], "joint, then settled")
+        #expect(cluster.members[2].core.ownSlot == nil && cluster.mayAllow(2))
+    }
+
     @Test("an honest restart is no copy")
     func honest() throws {
         var cluster = trio()
