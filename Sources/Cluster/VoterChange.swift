@@ -1,6 +1,6 @@
 // What an operator may ask of the voters, and the generation that it amounts to.
 //
-//     replace n2         the slot n2 is bound to the node that now calls itself n2: the disk is gone
+//     replace n2         the slot n2 is bound to the node of that name now: the disk is gone
 //     replace n2 by n4   a joint generation first, in which n2 leaves and n4 comes
 //     add n4 n5          a joint generation first; the next one ends it by itself
 //     remove n4 n5       the same

@@ -10,7 +10,7 @@ import Suppression
 struct Assembly {
     /// One node, its log and what it was told.
     struct Member {
-        let name: String
+        var name: String
         var own: Origin
         var core: Core
         /// What the log holds, in order.

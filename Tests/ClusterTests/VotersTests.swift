@@ -180,10 +180,11 @@ struct VotersTests {
         #expect(cluster.members[0].refused.map(\.why) == [.unready])
     }
 
-    @Test("who has voted for the next generation confirms nothing under the one before")
+    @Test("who has voted to bind a slot anew confirms nothing under the generation before")
     func votedConfirmsNothing() throws {
         var cluster = trio(4, voters: 3)
-        // n3 lives, cut off from all but n2; n2 votes and does not hear what was chosen.
+        cluster.members[3].name = "n3"
+        // The old n3 lives, cut off from all but n2; n2 votes and does not hear what was chosen.
         cluster.cuts = [[0, 2], [2, 0], [3, 2], [2, 3]]
         cluster.drops = { _, to, message in
             switch message {
@@ -193,11 +194,14 @@ struct VotersTests {
         }
         cluster.run(millis: 500)
         #expect(cluster.mayAllow(2), "n2 and n3 confirm")
-        try cluster.change(0, 1, .replace(slot: "n3", by: "n4"))
+        try cluster.change(0, 1, .replace(slot: "n3", by: "n3"))
         cluster.run(millis: 1_100)
         #expect(cluster.members[0].core.votersInForce.generation == 2)
         #expect(cluster.members[1].core.votersInForce.generation == 1)
-        #expect(!cluster.mayAllow(2), "n1 and n4 may acknowledge by now what n3 never hears of")
+        #expect(
+            !cluster.mayAllow(2),
+            "n1 and the new n3 may acknowledge what the old one never hears of"
+        )
     }
 
     @Test("what was accepted and never written is finished by whoever accepted it")
@@ -234,8 +238,8 @@ struct VotersTests {
         cluster.drops = { _, _, _ in false }
         try cluster.change(2, 2, .replace(slot: "n3", by: "n5"))
         cluster.run(millis: 6_000)
-        #expect(cluster.generations() == [2])
-        #expect(cluster.members[1].core.votersInForce.slots[2].name == "n4")
+        let names = cluster.members[1].core.votersInForce.slots.map(\.name)
+        #expect(names.contains("n4") && !names.contains("n5"))
         #expect(cluster.members[2].refused.map(\.why) == [.superseded])
     }
 
