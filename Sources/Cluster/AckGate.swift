@@ -146,7 +146,8 @@ public struct AckGate: Sendable {
         generation: UInt64
     ) {
         if node == own { heldHere.insert(interval, of: origin) }
-        if generation == voters.generation, let slot = voters.slot(of: node) {
+        let isOurs = generation == voters.generation || bugs.has(.gateMixesGenerations)
+        if isOurs, let slot = voters.slot(of: node) {
             if lifeBySlot[slot] != node { begins(node) }
             heldBySlot[slot].insert(interval, of: origin)
         } else if node != own {

@@ -171,6 +171,9 @@ public struct Core: Sendable {
                 let dot = pending[at].change.dot
                 guard dot.origin == own, dots.interval.first <= dot.sequence else { continue }
                 guard dot.sequence <= dots.interval.last else { break }
+                // Who shows other voters goes into their generation, and must not come back out of
+                // it: that waits for the own log.
+                guard pending[at].change.register?.name != Setting.votersName else { continue }
                 pending[at].isShown = true
                 visible.insert(dot)
                 shows.append(.show(sequence: pending[at].sequence, pending[at].change))

@@ -23,7 +23,8 @@ extension Core {
         spread.linked(peer)
         pulling.unlinked(node)
         if let slot = voters.slot(of: node), voters.slots[slot].lowestEpoch != peer.origin.epoch,
-            !lives.linked(peer.origin, before: before, held: gate.held)
+            !lives.linked(peer.origin, before: before, held: gate.held),
+            !bugs.has(.votersByName)
         {
             doubt(peer.origin, into: &effects)
         }
@@ -133,8 +134,10 @@ extension Core {
         to node: NodeID,
         into effects: inout [Effect]
     ) {
-        guard mayConfirm, let asker = spread.peer(node)?.origin, !lives.isDoubted(asker) else {
-            return
+        guard mayConfirm, let asker = spread.peer(node)?.origin else { return }
+        // Told again with every question: it may not have heard.
+        guard !lives.isDoubted(asker) else {
+            return effects.append(.send(to: node, .doubted(asker)))
         }
         let isCut = bugs.has(.contiguousOnly)
         let all = isCut ? gate.held.contiguous : gate.held
@@ -156,7 +159,9 @@ extension Core {
         into effects: inout [Effect]
     ) {
         guard let slot = voters.slot(of: peer.origin), !lives.isDoubted(peer.origin) else { return }
-        if answer.since == 0, !lives.told(answer.delta, by: peer.origin) {
+        if answer.since == 0, !lives.told(answer.delta, by: peer.origin),
+            !bugs.has(.votersByName)
+        {
             return doubt(peer.origin, into: &effects)
         }
         holds(answer.delta, peer, generation: answer.generation, into: &effects)

@@ -97,7 +97,8 @@ extension Core {
             do { return try voters.rebound(at, to: again) } catch { return nil }
         }
         let incoming = voters.incoming
-        if choosing.complete.intersection(incoming) == incoming { return voters.settled }
+        let isCaughtUp = choosing.complete.intersection(incoming) == incoming
+        if isCaughtUp || bugs.has(.jointEndsEarly) { return voters.settled }
         return nil
     }
 
@@ -187,7 +188,10 @@ extension Core {
     ) -> Bool {
         guard let ownSlot else { return false }
         // A life that was put back from a copy may have voted otherwise and not know it.
-        guard !isDoubted || voters.slots[ownSlot].lowestEpoch == own.epoch else { return false }
+        guard
+            !isDoubted || voters.slots[ownSlot].lowestEpoch == own.epoch
+                || bugs.has(.doubtedLifeVotes)
+        else { return false }
         choosing.highest = max(choosing.highest, ballot)
         if generation <= voters.generation {
             decline(generation, ballot, .past, to: node, into: &effects)
@@ -215,8 +219,11 @@ extension Core {
         for node: NodeID,
         _ effects: inout [Effect]
     ) {
-        persist(OwnNote(.ballot, choosing.acceptor.encoded()), into: &effects)
         guard choosing.owed.count < Limits.owedVotesCount else { return }
+        persist(OwnNote(.ballot, choosing.acceptor.encoded()), into: &effects)
+        if bugs.has(.voteBeforeDisk), node != own.node {
+            return effects.append(.send(to: node, answer))
+        }
         choosing.owed.append((nextLocalSequence - 1, node, answer))
     }
 
@@ -254,7 +261,10 @@ extension Core {
         into effects: inout [Effect]
     ) {
         let life = node == own.node ? own : spread.peer(node)?.origin
-        guard let life, let slot = voters.slot(of: life), choosing.proposal != nil else { return }
+        // What an old disk says now, it may have promised otherwise.
+        guard let life, !lives.isDoubted(life), let slot = voters.slot(of: life),
+            choosing.proposal != nil
+        else { return }
         switch message {
         case .promised(voters.generation + 1, let ballot, let accepted):
             if choosing.proposal?.promised(ballot, accepted, slot: slot, voters) == true {

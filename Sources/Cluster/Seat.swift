@@ -45,7 +45,8 @@ struct CatchingUp: Sendable {
     /// Whether enough of the outgoing party is merged here.
     ///
     /// - Parameter own: this node's slot where it speaks for it already.
-    func isEnough(_ voters: VoterSet, seated own: Int?) -> Bool {
+    func isEnough(_ voters: VoterSet, seated own: Int?, bugs: SeededBugs) -> Bool {
+        if bugs.has(.rebuildFromOneDonor) { return done.count > 0 }
         var mask = done
         if let own { mask.insert(own) }
         let party = voters.outgoing
@@ -59,7 +60,9 @@ extension Core {
 
     /// Whether this node's confirmations count.
     public var isSeated: Bool {
-        guard let ownSlot, !isDoubted, !isDamaged else { return false }
+        guard let ownSlot, !isDoubted || bugs.has(.doubtedLifeConfirms), !isDamaged else {
+            return false
+        }
         let since = voters.slots[ownSlot].since
         return since == 1 || seat == since
     }
@@ -70,7 +73,7 @@ extension Core {
     /// Whether this node has merged what the generation in force asks of it.
     var isComplete: Bool {
         guard isSeated else { return false }
-        return !voters.isJoint || catchingUp.isEnough(voters, seated: ownSlot)
+        return !voters.isJoint || catchingUp.isEnough(voters, seated: ownSlot, bugs: bugs)
     }
 
     /// Looks whether a learner has caught up; its seat counts once it is on the disk.
@@ -80,7 +83,7 @@ extension Core {
         let slot = voters.slots[ownSlot]
         // Of a doubted life, only a binding to this very life may lead out.
         guard !isDoubted || slot.lowestEpoch == own.epoch, slot.since > 1,
-            catchingUp.isEnough(voters, seated: nil)
+            catchingUp.isEnough(voters, seated: nil, bugs: bugs)
         else { return }
         isSeatPending = true
         if isDoubted { persist(OwnNote(.doubt, []), into: &effects) }

@@ -23,6 +23,24 @@ public struct SeededBugs: Equatable, Sendable {
         case heldRaisedPerPage
         /// A consent covers what it did not see.
         case consentWinsWhenConcurrent
+        /// A voter is its name: a wiped disk speaks for the slot under the same id.
+        case votersByName
+        /// A learner has caught up when one other voter has told it what it holds.
+        case rebuildFromOneDonor
+        /// A receipt counts whichever generation it was given under.
+        case gateMixesGenerations
+        /// A joint generation ends before its members have caught up.
+        case jointEndsEarly
+        /// A life that may have forgotten its votes votes.
+        case doubtedLifeVotes
+        /// A life that may hold less than it said vouches for leases.
+        case doubtedLifeConfirms
+        /// A promise leaves before the log has it.
+        case voteBeforeDisk
+        /// Each life of a node has the epoch of the one before.
+        case epochReused
+        /// The numbers of the log begin anew with each life.
+        case logSequenceFromOne
     }
 
     private var bugs: [Bug] = []

@@ -80,6 +80,9 @@ public enum Setting: Equatable, Sendable {
     /// The voters in force.
     case voters(VoterSet)
 
+    /// The register that names the voters.
+    static let votersName = Array("voters".utf8)
+
     /// The name of the register that holds it.
     public var registerName: [UInt8] {
         let text =
@@ -93,7 +96,7 @@ public enum Setting: Equatable, Sendable {
             case .tokenKey(let tenant, let id, _, _): "token-key/" + hex(tenant.raw) + "/" + hex(id)
             case .admin(let publicKey, _): "admin/" + publicKey.map { hex($0) }.joined()
             case .clusterSecret: "cluster/secret"
-            case .voters: "voters"
+            case .voters: String(decoding: Setting.votersName, as: UTF8.self)
             }
         return Array(text.utf8)
     }

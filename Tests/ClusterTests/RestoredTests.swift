@@ -93,6 +93,30 @@ struct RestoredTests {
         #expect(cluster.members[1].notes[.doubt]?.bytes == [])
     }
 
+    @Test("an old copy that has not heard so votes, and nobody who knows counts it")
+    func unaware() throws {
+        var cluster = trio(4, voters: 3)
+        let copy = (cluster.members[1].log, cluster.members[1].notes)
+        cluster.stop(1)
+        cluster.start(1, counter: 2)
+        cluster.run(millis: 1_000)
+        cluster.stop(1)
+        cluster.stop(2)
+        cluster.drops = { _, to, message in
+            if case .doubted = message { return to == 1 }
+            return false
+        }
+        cluster.start(1, counter: 2, random: 8, log: copy.0, notes: copy.1)
+        cluster.run(millis: 500)
+        #expect(!cluster.members[1].core.isDoubted)
+        try cluster.change(0, 1, .replace(slot: "n3", by: "n4"))
+        cluster.run(millis: 3_000)
+        #expect(cluster.generations() == [1], "n1 alone is no majority")
+        cluster.drops = { _, _, _ in false }
+        cluster.run(millis: 500)
+        #expect(cluster.members[1].core.isDoubted, "each question is answered with it")
+    }
+
     @Test("an old copy that is a voter no more gets answers again, and may allow")
     func doubtedAndReplaced() throws {
         var cluster = trio(4, voters: 3)

@@ -164,6 +164,20 @@ struct VotersTests {
         for n in 0..<4 { #expect(cluster.mayAllow(n)) }
     }
 
+    @Test("a generation is in force on a node once its own log has it, whoever has it before")
+    func adoptsFromItsLog() throws {
+        var cluster = trio(4, voters: 3)
+        cluster.stalled = [0]
+        try cluster.change(0, 1, .replace(slot: "n3", by: "n4"))
+        cluster.run(millis: 500)
+        #expect(cluster.members[0].acknowledged == [Ticket(raw: 1)], "n2 and n3 have it")
+        #expect(cluster.members[1].core.votersInForce.generation == 2)
+        #expect(cluster.members[0].core.votersInForce.generation == 1, "a crash would forget it")
+        cluster.stalled = []
+        cluster.run(millis: 200)
+        #expect(cluster.members[0].core.votersInForce.generation >= 2)
+    }
+
     @Test("no second slot begins anew while the first has not caught up")
     func unready() throws {
         var cluster = trio(4, voters: 3)

@@ -19,7 +19,7 @@ struct Dice {
     }
 
     /// What chance decides.
-    enum Use: UInt64 { case write = 1, check, fault, node, wire }
+    enum Use: UInt64 { case write = 1, check, fault, node, wire, command }
 
     /// The next 64 bits.
     mutating func bits() -> UInt64 {

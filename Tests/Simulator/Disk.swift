@@ -81,13 +81,18 @@ struct Disk {
                 isRestored = !note.bytes.isEmpty
             }
         }
+        // Keys of a table: a number that comes again replaces what it stood for.
+        let first = records.first?.sequence ?? 0
+        if log.last.map({ $0.sequence >= first }) ?? false {
+            log.removeAll { old in records.contains { $0.sequence == old.sequence } }
+        }
         log.append(contentsOf: records)
     }
 
     /// A checkpoint of everything in the log.
     mutating func checkpoint() {
-        for record in log { state.merge(record.change) }
-        watermark = log.last?.sequence ?? watermark
+        for record in log where record.sequence > watermark { state.merge(record.change) }
+        watermark = max(watermark, log.last?.sequence ?? 0)
         log.removeAll()
     }
 

@@ -1,8 +1,10 @@
 // The truth beside the simulation, and the sentences that must hold after every event.
 //
-//     S1  an opt-out that was acknowledged `quorum` was committed by a majority of the slots, is
+//     S1  an opt-out that was acknowledged `quorum` was committed by a majority of the slots of the
+//         generation that acknowledged it, by their nodes while they were in that generation; it is
 //         never lost from all disks, and nothing covers it but a consent that named it
 //     S2  no allow for a check that was asked later than S after the opt-out became durable
+//     one value a generation, whoever proposed what
 //     held means held: whatever a node says to hold lies on its disk, and what it adds up to too
 //     one answer a ticket; one request id, one dot
 //     own writes  once a node's answer has left, none of its loops allows a check asked later
@@ -16,7 +18,8 @@ public import Suppression
 struct OptOut {
     let dot: Dot
     let key: MarkKey
-    var slots = SlotMask()
+    /// The slots whose nodes held it while they were in a generation.
+    var slots: [UInt64: SlotMask] = [:]
     var durableNanos: UInt64?
     var isAcknowledged = false
     /// Nodes that said yes, and when the first such answer left; `local` ends with the disk.
@@ -28,11 +31,12 @@ struct OptOut {
 
 /// Everything that a client of the cluster could ever complain about.
 struct Ledger {
-    let voters: VoterSet
+    /// The generations that somebody adopted.
+    private var sets: [UInt64: VoterSet]
     private(set) var violation: String?
-    private(set) var optOuts: [OptOut] = []
+    var optOuts: [OptOut] = []
     /// One a person; a list has several.
-    private var places: [Dot: [Int]] = [:]
+    var places: [Dot: [Int]] = [:]
     private var byKey: [MarkKey: [Int]] = [:]
     /// What every write did, by its dot.
     private var writes: [Dot: Change.Body] = [:]
@@ -42,12 +46,12 @@ struct Ledger {
     private var answeredTickets: Set<Ticket> = []
     private var stamps: [String: DotRange] = [:]
     private var excused: Set<String> = []
-    private var lastTold: [Int: MarkKey] = [:]
+    var lastTold: [Int: MarkKey] = [:]
     /// Bytes of everything that was ever minted.
     private(set) var contentBytes = 0
 
     /// Watches over a cluster with these voters.
-    init(voters: VoterSet) { self.voters = voters }
+    init(voters: VoterSet) { sets = [voters.generation: voters] }
 
     /// The first complaint stays.
     mutating func fail(_ why: String) { violation = violation ?? why }
@@ -89,21 +93,23 @@ struct Ledger {
         }
     }
 
-    private func isNamed(_ optOut: OptOut) -> Bool {
+    func isNamed(_ optOut: OptOut) -> Bool {
         optOut.dot.sequence <= named[optOut.key]?[optOut.dot.origin] ?? 0
     }
 
     // MARK: what is held
 
-    /// A life of a node holds these writes, committed, and knows it.
-    mutating func holds(_ set: HeldSet, _ node: Origin, now: UInt64) {
+    /// A life of a node, in a generation, holds these writes, committed, and knows it.
+    mutating func holds(_ set: HeldSet, _ node: Origin, in voters: VoterSet, now: UInt64) {
         guard let slot = voters.slot(of: node) else { return }
         var at: Dot?
         while let dot = set.first(after: at) {
             at = dot
             for place in places[dot] ?? [] {
-                optOuts[place].slots.insert(slot)
-                if optOuts[place].durableNanos == nil, voters.isQuorum(optOuts[place].slots) {
+                var slots = optOuts[place].slots[voters.generation] ?? SlotMask()
+                slots.insert(slot)
+                optOuts[place].slots[voters.generation] = slots
+                if optOuts[place].durableNanos == nil, voters.isQuorum(slots) {
                     optOuts[place].durableNanos = now
                 }
             }
@@ -157,6 +163,7 @@ struct Ledger {
         _ ticket: Ticket,
         _ durability: Durability,
         _ dots: DotRange,
+        in voters: VoterSet,
         stamp: String?
     ) {
         answered(ticket)
@@ -173,10 +180,10 @@ struct Ledger {
         for n in 0..<dots.count {
             for place in places[dots.dot(n)] ?? [] where durability == .quorum {
                 optOuts[place].isAcknowledged = true
-                if !voters.isQuorum(optOuts[place].slots) {
-                    let slots = optOuts[place].slots.count
+                let slots = optOuts[place].slots[voters.generation] ?? SlotMask()
+                if !voters.isQuorum(slots) {
                     let all = voters.slots.count
-                    fail("S1: \(dots.dot(n)) acknowledged, on \(slots) of \(all) slots")
+                    fail("S1: \(dots.dot(n)) acknowledged, on \(slots.count) of \(all) slots")
                 }
             }
         }
@@ -250,57 +257,29 @@ struct Ledger {
             }
         }
     }
+}
 
-    // MARK: what a node has said yes to
-
-    /// The gate of a node said yes before a majority did: now it is that node's to keep.
-    mutating func holdsLocally(_ dots: DotRange, _ durability: Durability, at node: Int) {
-        guard durability == .local else { return }
-        for n in 0..<dots.count {
-            for place in places[dots.dot(n)] ?? [] {
-                optOuts[place].localAt = node
-                optOuts[place].isLocal = true
-            }
+extension Ledger {
+    /// A node goes into a generation of the voters; nobody ever gives it another value.
+    mutating func adopted(_ set: VoterSet) {
+        if let before = sets[set.generation], before != set {
+            fail("voters: generation \(set.generation) has two values")
         }
+        sets[set.generation] = set
     }
 
-    /// A yes has left a node.
-    mutating func told(_ dots: DotRange, _ durability: Durability, at node: Int, now: UInt64) {
-        for n in 0..<dots.count {
-            for place in places[dots.dot(n)] ?? [] {
-                lastTold[node] = optOuts[place].key
-                if optOuts[place].told.contains(where: {
-                    $0.node == node && ($0.durability == .quorum || durability == .local)
-                }) {
-                    continue
-                }
-                optOuts[place].told.append((node, now, durability))
+    /// An opt-out that is durable, that no consent has lifted, and that too many slots lack.
+    ///
+    /// - Parameter held: what the node of each slot holds; nil where it may not speak.
+    func durableOptOut(outside held: [HeldSet?], _ isTooMany: (SlotMask) -> Bool) -> Dot? {
+        for optOut in optOuts where optOut.durableNanos != nil && !isNamed(optOut) {
+            var lacking = SlotMask()
+            for slot in held.indices where held[slot]?.contains(optOut.dot) == false {
+                lacking.insert(slot)
             }
+            if isTooMany(lacking) { return optOut.dot }
         }
-    }
-
-    /// Whom a node has last said yes about.
-    func lastTold(at node: Int) -> MarkKey? { lastTold[node] }
-
-    /// A node's disk was wiped or put back: `local` answers ended with it.
-    mutating func replaced(_ node: Int) {
-        for place in optOuts.indices {
-            if optOuts[place].localAt == node { optOuts[place].localAt = nil }
-            optOuts[place].told.removeAll { $0.node == node && $0.durability == .local }
-        }
-    }
-
-    /// All agree: what was `local` and is still held somewhere is durable. True if there was any.
-    mutating func localIsDurable(on disks: [Disk]) -> Bool {
-        var found = false
-        for optOut in optOuts where optOut.isLocal {
-            guard disks.contains(where: { $0.truth.held.contains(optOut.dot) }) else { continue }
-            found = true
-            if optOut.durableNanos == nil {
-                fail("local: \(optOut.dot) is not durable after healing")
-            }
-        }
-        return found
+        return nil
     }
 }
 

@@ -55,6 +55,7 @@ extension World {
     /// A Core sends a message.
     func send(_ message: Message, from shell: Shell, to node: NodeID) {
         check(message, of: shell)
+        checkVoter(message, of: shell)
         let from = shell.index
         guard let to = shell.links.firstIndex(where: { $0?.node == node }),
             let link = shell.links[to]?.number
@@ -109,6 +110,42 @@ extension World {
         step(shell, .received(from: known.node, message))
     }
 
+    /// A node says nothing under a generation before one that it has spoken under, votes only for
+    /// what its disk remembers, and vouches for nothing while it is in doubt about itself.
+    private func checkVoter(_ message: Message, of shell: Shell) {
+        if let generation = message.generation {
+            if generation < shell.saidGeneration {
+                ledger.fail("fence: \(shell.name) speaks under \(generation), after a later one")
+            }
+            shell.saidGeneration = max(shell.saidGeneration, generation)
+        }
+        let isDoubted = shell.disk.isRestored
+        switch message {
+        case .confirm:
+            if isDoubted { ledger.fail("doubted: \(shell.name) confirms") }
+        case .promised(let generation, let ballot, _), .accepted(let generation, let ballot):
+            let slot = shell.core?.voters.slots.first { $0.node == shell.disk.node }
+            if isDoubted, slot?.lowestEpoch != shell.origin.epoch {
+                ledger.fail("doubted: \(shell.name) votes")
+            }
+            checkVote(generation, ballot, isAccepted: message.isAccepted, shell.disk)
+        default: break
+        }
+    }
+
+    private func checkVote(_ generation: UInt64, _ ballot: Ballot, isAccepted: Bool, _ disk: Disk) {
+        guard let note = disk.truth.notes[.ballot] else {
+            return ledger.fail("vote: not on the disk")
+        }
+        do {
+            let acceptor = try Acceptor(decoding: note.bytes.span)
+            let known = isAccepted ? acceptor.accepted?.ballot : acceptor.promised
+            if acceptor.generation == generation, known ?? .none < ballot {
+                ledger.fail("vote: not on the disk")
+            }
+        } catch { ledger.fail("vote: cannot be read back") }
+    }
+
     /// Nobody claims what it does not have.
     private func check(_ message: Message, of shell: Shell) {
         switch message {
@@ -136,5 +173,20 @@ extension World {
         case .heldHash, .ask, .repair: break
         case .prepare, .promised, .accept, .accepted, .declined, .doubted: break
         }
+    }
+}
+
+extension Message {
+    /// The generation that it is said under; nil where none matters.
+    fileprivate var generation: UInt64? {
+        switch self {
+        case .receipts(let generation, _), .held(let generation, _): generation
+        case .confirm(let answer): answer.generation
+        default: nil
+        }
+    }
+
+    fileprivate var isAccepted: Bool {
+        if case .accepted = self { true } else { false }
     }
 }

@@ -105,6 +105,20 @@ final class Shell {
     var inFlight: [(sequence: UInt64, change: Change)] = []
     var lastStoredNanos: UInt64 = 0
     var counted = HeldSet()
+    /// The generation for which that was counted.
+    var countedGeneration: UInt64 = 0
+    /// The latest generation under which this node has said anything.
+    var saidGeneration: UInt64 = 0
+    /// The disk was put back from a copy, and does not know.
+    var isOld = false
+    /// The most lives that any disk of this node has counted: one that counts fewer is doubted
+    /// again when it starts, however honest.
+    var livesCount: UInt32 = 0
+    /// The disk was wiped and has the id of the one before: only a seeded bug does that.
+    var isEmptied = false
+    var wasDoubted = false
+    var wasSeatPending = false
+    var knownSeat: UInt64?
     var stampsByTicket: [Ticket: String] = [:]
     var openTickets: [Ticket] = []
     /// Bytes sent since everything works again.

@@ -49,6 +49,7 @@ struct Shrinker {
             }
             simplify()
             shrinkList(\.faultNumbers, \.faults)
+            shrinkList(\.commands, \.commands)
             shrinkList(\.writes, \.writes)
             shrinkList(\.checks, \.checks)
         } while trim != before && !isTimeUp
@@ -135,12 +136,12 @@ extension Outcome {
         }
     }
 
-    /// Faults, writes and checks that took place.
-    var partsCount: Int { faultNumbers.count + writes.count + checks.count }
+    /// Faults, commands, writes and checks that took place.
+    var partsCount: Int { faultNumbers.count + commands.count + writes.count + checks.count }
 
     /// How much there is to read.
     var size: String {
-        "\(nodesCount) nodes, \(faultNumbers.count) faults, \(writes.count) writes, "
-            + "\(checks.count) checks, \(simulatedMillis) ms, \(steps) steps"
+        "\(nodesCount) nodes, \(faultNumbers.count) faults, \(commands.count) commands, "
+            + "\(writes.count) writes, \(checks.count) checks, \(simulatedMillis) ms, \(steps) steps"
     }
 }

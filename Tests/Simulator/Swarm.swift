@@ -6,7 +6,7 @@ import Cluster
 /// A class of fault.
 enum Fault: String, CaseIterable {
     case crash, crashAtEffect, pause, cutOneWay, cutBoth, linkReset, diskFull, diskFail, slowDisk
-    case wipe, restore, clockJump, loopStall
+    case wipe, restore, clockJump, loopStall, rollback, siege
 }
 
 /// The options of one seed.
@@ -26,6 +26,8 @@ struct Swarm: CustomStringConvertible {
     var delayMicros: UInt64 = 400
     var commitMicros: UInt64 = 600
     var checkpointMillis: UInt64 = 100
+    /// Between two commands of the operator; 0 for none.
+    var commandMillis: UInt64 = 0
     var bounds = Bounds()
     var bugs: [SeededBugs.Bug] = []
 
@@ -34,7 +36,7 @@ struct Swarm: CustomStringConvertible {
         var dice = Dice(seed: seed ^ 0x5347_5741_524d)
         votersCount = dice.one(of: [1, 3, 3, 3, 3, 5])
         edgesCount = dice.one(of: votersCount == 5 ? [0, 1] : [0, 0, 1, 2])
-        faults = Fault.allCases.filter { _ in dice.thousandths(450) }
+        faults = Fault.allCases.filter { $0 != .rollback && $0 != .siege && dice.thousandths(450) }
         faultMillis = dice.one(of: [100, 250, 600])
         boundMillis = dice.one(of: [450, 600, 1_000])
         runMillis = dice.one(of: [1_500, 2_500, 4_500])
@@ -56,6 +58,30 @@ struct Swarm: CustomStringConvertible {
             bounds.pullBacklogCount = dice.one(of: [16, 64])
             bounds.heldStepsCount = dice.one(of: [1, 4])
         }
+        drawVoters(seed)
+    }
+
+    /// Whether and how often the voters change, and old disks that do not know that they are old.
+    private mutating func drawVoters(_ seed: UInt64) {
+        var dice = Dice(seed: seed ^ 0x766f_7465_7273)
+        commandMillis = dice.one(of: [0, 0, 200, 500, 1_200])
+        if commandMillis > 0 {
+            runMillis += dice.one(of: [1_000, 3_000])
+            if dice.thousandths(500), !faults.contains(.wipe) { faults.append(.wipe) }
+            if edgesCount == 0, votersCount < 5 { edgesCount = dice.below(3) }
+        }
+        if votersCount == 3, commandMillis > 0, dice.thousandths(400) {
+            faults.append(.siege)
+            writeMillis = dice.one(of: [5, 20])
+            commitMicros = dice.one(of: [600, 20_000])
+            bounds.pageDotsCount = dice.one(of: [1, 2, 5])
+        }
+        guard dice.thousandths(250), votersCount > 1 else { return }
+        // Such a disk is found by what is said first on a link: there frames are as TCP's are.
+        faults.removeAll { $0 == .cutOneWay }
+        faults.append(.rollback)
+        lossThousandths = 0
+        reorders = false
     }
 
     /// Everything that a stranger needs to understand a failure.
@@ -66,7 +92,8 @@ struct Swarm: CustomStringConvertible {
         loss \(lossThousandths)/1000, repeat \(repeatThousandths)/1000, reorders \(reorders), \
         delay \(delayMicros) us, commit \(commitMicros) us, checkpoint \(checkpointMillis) ms, \
         window \(bounds.pushWindowCount), page \(bounds.pageDotsCount), recent \
-        \(bounds.recentChangesCount), a fault every \(faultMillis) ms of \
+        \(bounds.recentChangesCount), a command every \(commandMillis) ms, \
+        a fault every \(faultMillis) ms of \
         \(faults.map(\.rawValue).joined(separator: " "))
         """
     }
@@ -80,6 +107,8 @@ enum Rare: String, CaseIterable {
     case committedUnknown, votersRestored, votersWiped, pulledWithoutOrigin, pendingDuplicate
     case consented, diskRefused, diskFailed, unknownForLackOfLease, loopStalledBeyondBound
     case gaveFromMemory, oneWayCut, leaseHeld, requestRepeated, healed
+    case jointGeneration, learnerSeated, twoProposers, valueFinished, doubtedBoundAgain
+    case besieged, votersChanged, commandRefused, diskOfLost, oldDiskFound, twoGenerations
 }
 
 /// What one run showed.
@@ -95,6 +124,7 @@ struct Outcome {
     var faultNumbers: [Int] = []
     var writes: [Int] = []
     var checks: [Int] = []
+    var commands: [Int] = []
     /// Whether it failed before everything was mended.
     var failedEarly = false
     /// Half seconds until all agreed, the most bytes that a node sent meanwhile, and the hundredths

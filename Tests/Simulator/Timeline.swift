@@ -41,6 +41,12 @@ enum Action {
     case ask
     /// Something breaks.
     case fault
+    /// An operator asks for other voters.
+    case command
+    /// A node under siege is wiped.
+    case strike(Int)
+    /// The operator binds a lost slot anew, at a node.
+    case tend(Int)
 
     /// The node that must be running for this, and the life that it was meant for.
     var subject: (node: Int, life: Int?)? {
@@ -51,7 +57,9 @@ enum Action {
             (node, life)
         case .deliver(let node, _, _, _), .linked(let node, _, _, _), .unlinked(let node, _, _):
             (node, nil)
-        case .connect, .mend, .resume, .start, .makeRoom, .write, .ask, .fault: nil
+        case .connect, .mend, .resume, .start, .makeRoom, .write, .ask, .fault,
+            .command, .strike, .tend:
+            nil
         }
     }
 
@@ -76,6 +84,9 @@ enum Action {
         case .write: 16
         case .ask: 17
         case .fault: 18
+        case .command: 19
+        case .strike: 20
+        case .tend: 21
         }
     }
 }

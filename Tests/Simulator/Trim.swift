@@ -23,6 +23,8 @@ struct Trim: Equatable {
     var writes: [Int]?
     /// The only checks that are asked, by number; nil for all.
     var checks: [Int]?
+    /// The only commands of the operator, by number; nil for all.
+    var commands: [Int]?
     /// When everything is mended; nil: as the seed says.
     var untilMillis: UInt64?
     /// Options that differ from the seed's.
@@ -40,6 +42,7 @@ struct Trim: Equatable {
         faults = try environment["QUELL_FAULTS"].map(Self.numbers)
         writes = try environment["QUELL_WRITES"].map(Self.numbers)
         checks = try environment["QUELL_CHECKS"].map(Self.numbers)
+        commands = try environment["QUELL_COMMANDS"].map(Self.numbers)
         untilMillis = try environment["QUELL_UNTIL_MS"].map { word throws(TrimError) in
             guard let number = UInt64(word) else { throw TrimError(word: word) }
             return number
@@ -74,6 +77,7 @@ struct Trim: Equatable {
         if let faults { variables.append(("QUELL_FAULTS", list(faults))) }
         if let writes { variables.append(("QUELL_WRITES", list(writes))) }
         if let checks { variables.append(("QUELL_CHECKS", list(checks))) }
+        if let commands { variables.append(("QUELL_COMMANDS", list(commands))) }
         if let untilMillis { variables.append(("QUELL_UNTIL_MS", "\(untilMillis)")) }
         let settings = Option.allCases.compactMap { option in
             set[option].map { "\(option.rawValue)=\($0)" }
@@ -89,6 +93,9 @@ struct Trim: Equatable {
 
     /// Whether this write happens.
     func hasWrite(_ number: Int) -> Bool { writes?.contains(number) ?? true }
+
+    /// Whether the operator gives this command.
+    func hasCommand(_ number: Int) -> Bool { commands?.contains(number) ?? true }
 
     /// Whether this check is asked.
     func hasCheck(_ number: Int) -> Bool { checks?.contains(number) ?? true }

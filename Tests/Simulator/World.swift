@@ -1,7 +1,8 @@
 // A cluster in simulated time: one thread, one heap of actions, one source of chance.
 //
 // World.swift runs actions and carries out effects; Network.swift moves frames; Load.swift is the
-// clients; Breakage.swift breaks things; Healing.swift ends a run and looks whether all agree.
+// clients; Operator.swift changes the voters; Breakage.swift breaks things; Healing.swift ends a run
+// and looks whether all agree.
 
 import Suppression
 
@@ -12,6 +13,7 @@ final class World {
     let seed: UInt64
     let swarm: Swarm
     let trim: Trim
+    /// The founding generation.
     let voters: VoterSet
     /// Chance for the write, check or fault at hand.
     var dice: Dice
@@ -35,9 +37,20 @@ final class World {
     var nextFault = 0
     /// Until when two nodes are busy connecting.
     var connecting: [[UInt64]]
-    var wipedVotersCount = 0
+    var nextCommand = 0
+    /// Half seconds that healing may take.
+    var healingBound = 1
+    /// Generations that somebody wants, or wanted.
+    var wanted: [VoterSet] = []
+    /// Callers that asked for other voters.
+    var commandTickets: Set<Ticket> = []
+    var newestGeneration: UInt64 = 1
+    /// What each node held when it first went into a generation.
+    var heldAtFirst: [UInt64: [NodeID: HeldSet]] = [:]
     /// Nodes that the seed deals; fewer may be in the world.
     let dealtNodesCount: Int
+    /// A node took its seat, went into a generation, or lost its disk.
+    var looksAtMajorities = false
     private var effects: [Effect] = []
 
     init(seed: UInt64, _ swarm: Swarm, _ trim: Trim = Trim()) {
@@ -71,6 +84,7 @@ final class World {
         timeline.at(millisecond, .write)
         timeline.at(millisecond, .ask)
         timeline.at(50 * millisecond, .fault)
+        if swarm.commandMillis > 0 { timeline.at(150 * millisecond, .command) }
     }
 
     /// Things that may happen in one world: the busiest of thousands of seeds took a tenth.
@@ -128,6 +142,9 @@ final class World {
         case .write: write()
         case .ask: ask()
         case .fault: breakSomething()
+        case .command: command()
+        case .strike(let index): strike(shells[index])
+        case .tend(let index): tend(round: index)
         }
     }
 
@@ -136,19 +153,12 @@ final class World {
     private func start(_ shell: Shell, _ life: Int) {
         guard !shell.isUp, shell.life == life else { return }
         shell.disk.checkpoint()
-        shell.disk.counter += 1
-        shell.origin = Origin(
-            node: shell.disk.node,
-            epoch: Epoch(
-                counter: shell.disk.counter,
-                random: UInt32(truncatingIfNeeded: shell.dice.bits())
-            )
-        )
+        shell.origin = nextLife(of: shell)
         var boot = Boot(
             own: shell.origin,
             voters: votersOn(shell.disk),
             held: shell.disk.state.held,
-            nextLocalSequence: shell.disk.nextLocalSequence,
+            nextLocalSequence: firstSequence(on: shell.disk),
             isRestored: shell.disk.isRestored,
             seed: shell.dice.bits()
         )
@@ -157,9 +167,13 @@ final class World {
         boot.bugs = SeededBugs(swarm.bugs)
         shell.core = Core(boot)
         shell.life += 1
-        shell.counted = shell.disk.state.held
         shell.lastStoredNanos = now
-        ledger.holds(shell.counted, shell.origin, now: now)
+        shell.countedGeneration = 0
+        shell.wasDoubted = false
+        shell.wasSeatPending = false
+        shell.knownSeat = shell.core?.seat
+        shell.counted = HeldSet()
+        if let core = shell.core { count(core, shell) }
         let phase = shell.dice.within(0...(100 * millisecond))
         timeline.at(now + phase, .tick(shell.index, life: shell.life))
         timeline.at(
@@ -217,7 +231,7 @@ final class World {
             ledger.minted(change)
         }
         if let core = shell.core {
-            observe(core, after: event, wasPulling)
+            observe(core, shell, after: event, wasPulling)
             count(core, shell)
         }
         var adopted: VoterSet?
@@ -239,6 +253,7 @@ final class World {
         }
         beginCommit(shell)
         if let adopted { step(shell, .voters(adopted)) }
+        if looksAtMajorities { checkMajorities() }
     }
 
     private func execute(_ effect: Effect, _ shell: Shell) {
@@ -260,7 +275,14 @@ final class World {
             // Two others may decide before the own log does; a crash then forgets the request.
             let stamp = shell.stampsByTicket.removeValue(forKey: ticket)
             let isRemembered = shell.disk.truth.held.contains(dots)
-            ledger.acknowledged(ticket, durability, dots, stamp: isRemembered ? stamp : nil)
+            ledger.acknowledged(
+                ticket,
+                durability,
+                dots,
+                in: shell.core?.voters ?? voters,
+                stamp: isRemembered ? stamp : nil
+            )
+            if commandTickets.contains(ticket) { reach(.votersChanged) }
             shell.openTickets.removeAll { $0 == ticket }
             ledger.holdsLocally(dots, durability, at: shell.index)
             post(.acknowledge(ticket, durability, dots), shell)
@@ -268,6 +290,7 @@ final class World {
             trace.add(ticket.raw)
             shell.stampsByTicket[ticket] = nil
             if refusal == .notDurable { reach(.answeredNotDurable) }
+            if commandTickets.contains(ticket) { reach(.commandRefused) }
             ledger.answered(ticket)
             shell.openTickets.removeAll { $0 == ticket }
             post(.refuse(ticket, refusal), shell)
@@ -387,14 +410,5 @@ final class World {
         shell.disk.checkpoint()
         told(shell, .checkpointed(through: shell.disk.watermark))
         if shell.dice.thousandths(100) { shell.backup = shell.disk }
-    }
-
-    /// What the Core's log holds now counts as durable where it is known.
-    private func count(_ core: Core, _ shell: Shell) {
-        guard core.held != shell.counted else { return }
-        let more = core.held.subtracting(shell.counted)
-        shell.counted = core.held
-        ledger.claims(more, shell.disk, "held")
-        ledger.holds(more, shell.origin, now: now)
     }
 }
