@@ -115,7 +115,7 @@ extension World {
         // A mark or register may show a write that was on one replaced disk only, and that nobody
         // holds any more. Held sets cannot tell; comparing marks by sketches can, and is not built
         // yet.
-        let losses: [Fault] = [.wipe, .restore, .rollback]
+        let losses: [Fault] = [.wipe, .restore, .rollback, .siege]
         let lostWrites = losses.contains { outcome.faults[$0] != nil }
         for shell in shells {
             guard let core = shell.core else { return "\(shell.name) is down" }

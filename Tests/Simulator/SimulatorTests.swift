@@ -99,7 +99,7 @@ private func report(_ seed: UInt64, _ outcome: Outcome) {
     @Test("a rule that is left out is found", arguments: SeededBugs.Bug.allCases)
     func seededBugs(_ bug: SeededBugs.Bug) {
         guard !isRerun, number("QUELL_SIM_SECONDS") == nil else { return }
-        let limit = number("QUELL_BUG_SEEDS") ?? 60
+        let limit = number("QUELL_BUG_SEEDS") ?? 160
         let began = ContinuousClock.now
         for seed in 0..<limit {
             let outcome = simulate(seed: seed, bug: bug)
