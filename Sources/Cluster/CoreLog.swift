@@ -144,7 +144,7 @@ extension Core {
         asking.advance(visible: visible, bugs: bugs, into: &freshness)
         // Our own slot: everything that we had committed is shown already, because committed()
         // shows before it returns. So this moment is a confirmation by ourselves.
-        if mayConfirm {
+        if isSeated {
             freshness.confirmed(
                 by: own,
                 generation: voters.generation,

@@ -134,7 +134,7 @@ extension Core {
         to node: NodeID,
         into effects: inout [Effect]
     ) {
-        guard mayConfirm, let asker = spread.peer(node)?.origin else { return }
+        guard isSeated, let asker = spread.peer(node)?.origin else { return }
         // Told again with every question: it may not have heard.
         guard !lives.isDoubted(asker) else {
             return effects.append(.send(to: node, .doubted(asker)))

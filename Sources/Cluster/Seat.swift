@@ -92,14 +92,6 @@ extension Core {
         persist(OwnNote(.seat, bytes), into: &effects)
     }
 
-    /// Whether this node may confirm now. Once it has voted to bind a slot to another node, that
-    /// may be in force elsewhere, and its receipts count there; what is said under this generation
-    /// would then vouch without them. The vote is soon finished, by whoever cast it.
-    var mayConfirm: Bool {
-        guard isSeated else { return false }
-        return choosing.acceptor.accepted.map { voters.rebinds(in: $0.voters).isEmpty } ?? true
-    }
-
     /// A note of this node to itself is on the disk.
     mutating func noted(_ note: OwnNote) {
         switch note.kind {

@@ -194,30 +194,6 @@ struct VotersTests {
         #expect(cluster.members[0].refused.map(\.why) == [.unready])
     }
 
-    @Test("who has voted to bind a slot anew confirms nothing under the generation before")
-    func votedConfirmsNothing() throws {
-        var cluster = trio(4, voters: 3)
-        cluster.members[3].name = "n3"
-        // The old n3 lives, cut off from all but n2; n2 votes and does not hear what was chosen.
-        cluster.cuts = [[0, 2], [2, 0], [3, 2], [2, 3]]
-        cluster.drops = { _, to, message in
-            switch message {
-            case .changes, .page: to == 1
-            default: false
-            }
-        }
-        cluster.run(millis: 500)
-        #expect(cluster.mayAllow(2), "n2 and n3 confirm")
-        try cluster.change(0, 1, .replace(slot: "n3", by: "n3"))
-        cluster.run(millis: 1_100)
-        #expect(cluster.members[0].core.votersInForce.generation == 2)
-        #expect(cluster.members[1].core.votersInForce.generation == 1)
-        #expect(
-            !cluster.mayAllow(2),
-            "n1 and the new n3 may acknowledge what the old one never hears of"
-        )
-    }
-
     @Test("what was accepted and never written is finished by whoever accepted it")
     func finished() throws {
         var cluster = trio(4, voters: 3)
