@@ -142,6 +142,7 @@ extension Outcome {
     /// How much there is to read.
     var size: String {
         "\(nodesCount) nodes, \(faultNumbers.count) faults, \(commands.count) commands, "
-            + "\(writes.count) writes, \(checks.count) checks, \(simulatedMillis) ms, \(steps) steps"
+            + "\(writes.count) writes, \(checks.count) checks, \(simulatedMillis) ms, "
+            + "\(steps) steps"
     }
 }

@@ -1,8 +1,8 @@
 // A cluster in simulated time: one thread, one heap of actions, one source of chance.
 //
 // World.swift runs actions and carries out effects; Network.swift moves frames; Load.swift is the
-// clients; Operator.swift changes the voters; Breakage.swift breaks things; Healing.swift ends a run
-// and looks whether all agree.
+// clients; Operator.swift changes the voters; Breakage.swift breaks things; Healing.swift ends a
+// run and looks whether all agree.
 
 import Suppression
 
@@ -395,20 +395,5 @@ final class World {
         let before = shell.disk.truth.held
         shell.disk.commit(records)
         ledger.raised(shell.disk.truth.held.subtracting(before), on: shell.disk)
-    }
-
-    private func told(_ shell: Shell, _ event: Event) {
-        let moment = max(now, shell.lastStoredNanos) + shell.dice.within(1_000...100_000)
-        shell.lastStoredNanos = moment
-        timeline.at(moment, .stored(shell.index, life: shell.life, event))
-    }
-
-    private func checkpoint(_ shell: Shell, _ life: Int) {
-        let next = now + (isHealing ? 50 : swarm.checkpointMillis) * millisecond
-        timeline.at(next, .checkpoint(shell.index, life: life))
-        guard !shell.isDiskFull, !shell.disk.log.isEmpty else { return }
-        shell.disk.checkpoint()
-        told(shell, .checkpointed(through: shell.disk.watermark))
-        if shell.dice.thousandths(100) { shell.backup = shell.disk }
     }
 }
