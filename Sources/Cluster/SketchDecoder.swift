@@ -5,12 +5,14 @@
 //     take the id out of all cells of its path; others become pure; until every cell is empty
 //
 // Cells come in steps; what was found is taken out of the later ones as they come. No count travels
-// with a cell, so which side has an id is told by a look-up. Two rules bound the work. A cell with
-// three ids can look pure (once in 65,536 times its share of the places): what it yields is noise
-// that comes back when it is taken out, and would go to and fro for ever; an id that is found a
-// second time is therefore put back and never believed again. And the touches of cells are counted:
-// past the bound the decoder rests until more cells come. What is decoded is right: all cells are
-// empty, the first of which every mark of the difference belongs to.
+// with a cell, so which side has an id is told by a look-up. A cell with three ids can look pure
+// (once in 65,536 times its share of the places), and three rules keep what it yields, noise, from
+// doing harm. A cell that gave an id is spent and gives no other: emptied by noise, it would show
+// each of its true ids alone as that is taken out elsewhere, as if found again. Noise turns up
+// alone in the other cells of its path, once the true ids have left them: an id found a second time
+// is put back and never believed again. And touches of cells are counted: past the bound the
+// decoder rests until more cells come. What is decoded is right: all cells are empty, the first of
+// which every mark of the difference belongs to.
 
 public import Suppression
 
@@ -19,6 +21,8 @@ public struct SketchDecoder: Sendable {
     private var cells = SketchCells()
     /// Found, each with the first cell of its path beyond the cells so far.
     private var found: [UInt64: SketchPath] = [:]
+    /// What each spent cell gave.
+    private var given: [Int: UInt64] = [:]
     private var disbelieved: Set<UInt64> = []
     private var estimate = DifferenceEstimate()
     /// Cells touched by the last `add`.
@@ -82,6 +86,9 @@ public struct SketchDecoder: Sendable {
                 // Noise: taken out before, and here again. It is put back for good.
                 found[id] = nil
                 disbelieved.insert(id)
+                given = given.filter { $0.value != id }
+            } else {
+                given[cell] = id
             }
             guard touches < bound else { return }
         }
@@ -94,7 +101,7 @@ public struct SketchDecoder: Sendable {
 
     /// The one id that a cell is made of, if it is made of one.
     private func pure(_ cell: Int) -> UInt64? {
-        guard looksPure(cell) else { return nil }
+        guard looksPure(cell), given[cell] == nil else { return nil }
         let id = cells.sums[cell]
         guard !disbelieved.contains(id), SketchPath.visits(id, cell) else { return nil }
         guard partition.map({ $0 == Sketch.partition(of: id) }) ?? true else { return nil }

@@ -132,6 +132,18 @@ private func stream(_ ours: [UInt64], _ theirs: [UInt64], first: Int, atMost: In
         #expect(decoder.touches > 0 && decoder.touches < 100)
     }
 
+    @Test("noise among a thousand differences keeps no true id out")
+    func noiseAmongMany() {
+        // Three of 4,000 sets in which a cell looks pure that is not; 13 were never decoded while
+        // such a cell went on giving ids.
+        for seed in [77_777_277, 77_777_357, 77_777_513] as [UInt64] {
+            var ids = Ids(seed: seed)
+            let all = ids.next(1_000)
+            let (decoder, _) = stream(all, [], first: 1_500, atMost: 2_000)
+            #expect(decoder.isDecoded && Set(decoder.ids) == Set(all), "seed \(seed)")
+        }
+    }
+
     @Test("an id of another partition is never believed")
     func partition() {
         var ids = Ids(seed: 8)
