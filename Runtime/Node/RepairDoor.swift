@@ -35,6 +35,8 @@ struct RepairOrder {
 struct RepairDesk {
     var machine: Repair
     var effects: [RepairEffect] = []
+    /// Differences are still being read out of cells.
+    var isPeeling = false
     /// Look-ups for a turn that has time.
     var reads: [RepairEffect] = []
     /// Marks that the log has no room for yet.
@@ -95,6 +97,9 @@ extension NodeLoop {
         case .send(let id, let message): peers.send(.repair(id.number, message), to: id.peer)
         case .lookUp, .list: desk.reads.append(effect)
         case .merge(let id, let rows): desk.merges.append((id, rows))
+        case .again:
+            desk.isPeeling = true
+            loop.again()
         case .proved(let node): proved(equal: node)
         case .report(let report): reported(report)
         }
@@ -106,6 +111,10 @@ extension NodeLoop {
         while let first = desk.storing.first, core.hasSettled(first.through) {
             desk.storing.removeFirst()
             repair(.stored(first.id))
+        }
+        if desk.isPeeling {
+            desk.isPeeling = false
+            repair(.turned)
         }
         guard !desk.reads.isEmpty else { return }
         read(desk.reads.removeFirst())

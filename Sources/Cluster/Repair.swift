@@ -86,6 +86,7 @@ public struct Repair: Sendable {
             }
             if run?.id == nil, run?.report.peer == node { finish(.unreachable, now, &effects) }
         case .damaged(let isDamaged): self.isDamaged = isDamaged
+        case .turned: for at in sessions.indices { sessions[at].peel(&effects) }
         case .ticked:
             budget = Limits.repairMessagesPerTickCount
             giveUpSilent(now)

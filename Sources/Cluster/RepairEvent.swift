@@ -102,6 +102,8 @@ public enum RepairEvent: Equatable, Sendable {
     case unlinked(NodeID)
     /// This node's marks are what they should be, or no longer.
     case damaged(Bool)
+    /// The answer to `again`.
+    case turned
     /// Time went by.
     case ticked
 }
@@ -119,6 +121,8 @@ public enum RepairEffect: Equatable, Sendable {
     case list(RepairID, partition: Int)
     /// Merge whole marks through the own log; answer with `stored`.
     case merge(RepairID, [RepairRow])
+    /// There is more to peel: answer with `turned`, after a turn that serves others.
+    case again
     /// The marks of a trustworthy node are equal to ours.
     case proved(NodeID)
     /// A run ended.

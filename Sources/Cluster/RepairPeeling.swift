@@ -1,8 +1,9 @@
 // The peeling side of a conversation: which cells to ask for next, and what came out of them.
 //
 //     global cells    first chunk, then up to 1.5 x the estimate, then steps of a twentieth
-//     partitions      when there are too many differences: 64 at a time, each the same first chunk,
-//                     those that do not decode as many again, up to their 64 cells
+//     partitions      when there are too many differences for those: cells of all partitions, 64 a
+//                     message, peeled together with all global cells; then more of those that are
+//                     not empty, up to their 64
 //     lists           when even those do not decode: all ids of the partition, from both sides
 
 import Suppression
@@ -24,12 +25,13 @@ struct RepairPeeling: Sendable {
         var isWhole = false
     }
 
-    private var global = SketchDecoder()
-    private var partitions: [UInt16: SketchDecoder] = [:]
+    private var decoder = SketchDecoder()
     private var lists: [UInt16: Lists] = [:]
     private var decodedCount = 0
     private var isFirst = true
     private var samples = DifferenceEstimate()
+    /// All cells that were asked for are here, and not yet peeled to the end.
+    private(set) var isPeeling = false
     /// Answers that are still to come: cells, and lists.
     private(set) var awaitedCount = 1
     /// `want`s whose last mark has not come.
@@ -55,35 +57,111 @@ struct RepairPeeling: Sendable {
         _ theirs: SketchCells,
         of scope: RepairScope,
         first: Int,
-        _ ours: Sketch,
-        distance: Int
-    ) -> Step {
+        _ ours: Sketch
+    ) {
         awaitedCount = max(0, awaitedCount - 1)
         switch scope {
         case .global:
-            guard first == global.count else { return Step() }
-            global.add(ours: ours.cells(first..<first + theirs.count), theirs: theirs)
-            if global.isDecoded { return settle(global.ids) }
-            return goOn(distance)
-        case .partitions(let some): return take(theirs, of: some, first: first, ours)
+            guard first == decoder.count else { break }
+            decoder.add(ours: ours.cells(first..<first + theirs.count), theirs: theirs)
+        case .partitions(let some):
+            let each = theirs.count / some.count
+            guard some.allSatisfy({ decoder.count(of: Int($0)) == first }) else { break }
+            // Unasked: those of the other partitions follow, and the global cells are the last.
+            if isFirst { awaitedCount = RepairPeeling.messagesCount }
+            decoder.add(
+                ours: ours.cells(scope, first..<first + each),
+                theirs: theirs,
+                of: some,
+                each: each
+            )
+        }
+        isFirst = false
+        isPeeling = awaitedCount == 0
+    }
+
+    /// Messages that bring cells of all partitions.
+    private static var messagesCount: Int {
+        Suppression.Limits.sketchPartitionsCount / Limits.repairPartitionsCount
+    }
+
+    /// All partitions, as many as one message takes at a time.
+    static var portions: [[UInt16]] {
+        (0..<messagesCount).map { n in
+            let first = n * Limits.repairPartitionsCount
+            return (first..<first + Limits.repairPartitionsCount).map { UInt16($0) }
         }
     }
 
+    /// Cells of each partition that decode a difference together with all global cells.
+    static func partitionChunk(for guess: Int) -> Int {
+        let all = Suppression.Limits.sketchPartitionsCount
+        let aim =
+            guess * Limits.repairJointChunkPercent / 100 - Suppression.Limits.sketchCellsCount
+        return min(
+            Suppression.Limits.sketchPartitionCellsCount,
+            max(1, (aim + all - 1) / all)
+        )
+    }
+
+    /// A turn's share of the peeling; nil when there is more to peel, and nothing to say yet.
+    mutating func goOn(distance: Int) -> Step? {
+        guard isPeeling, decoder.peel(touches: Limits.repairTouchesPerTurnCount) else { return nil }
+        isPeeling = false
+        guard !decoder.isDecoded else { return settle(decoder.ids) }
+        return decoder.isPartitioned ? nextPartitions() : nextGlobal(distance)
+    }
+
     /// The next global cells, or partitions.
-    private mutating func goOn(_ distance: Int) -> Step {
-        let judged = global.count >= 1_024 ? global.estimatedCount : samples.count
-        let guess = max(distance, max(judged, isFirst ? 1 : global.estimatedCount / 4))
-        isFirst = false
+    private mutating func nextGlobal(_ distance: Int) -> Step {
+        let isShort = decoder.count <= Limits.repairSmallestChunkCount
+        let judged = decoder.count >= 1_024 ? decoder.estimatedCount : samples.count
+        let guess = max(distance, max(judged, isShort ? 1 : decoder.estimatedCount / 4))
         let size = Suppression.Limits.sketchCellsCount
-        if guess > Limits.repairGlobalDifferencesCount || global.count == size {
-            return partition(guess)
+        var step = Step()
+        guard guess <= Limits.repairGlobalDifferencesCount, decoder.count < size else {
+            let chunk = RepairPeeling.partitionChunk(for: guess)
+            for some in RepairPeeling.portions {
+                ask(.partitions(some), first: 0, count: chunk, &step)
+            }
+            if decoder.count < size {
+                ask(.global, first: decoder.count, count: size - decoder.count, &step)
+            }
+            return step
         }
         let aim = guess * Limits.repairFirstChunkPercent / 100
         let next =
-            aim > global.count
-            ? aim : global.count + max(Limits.repairSmallestChunkCount, global.count / 20)
+            aim > decoder.count
+            ? aim : decoder.count + max(Limits.repairSmallestChunkCount, decoder.count / 20)
+        ask(.global, first: decoder.count, count: min(size, next) - decoder.count, &step)
+        return step
+    }
+
+    /// More cells of those partitions that are not empty yet, or all ids of those without more.
+    private mutating func nextPartitions() -> Step {
+        let size = Suppression.Limits.sketchPartitionCellsCount
+        let left = decoder.undecoded
         var step = Step()
-        ask(.global, first: global.count, count: min(size, next) - global.count, &step)
+        var byCount: [Int: [UInt16]] = [:]
+        for partition in left {
+            byCount[decoder.count(of: Int(partition)), default: []].append(partition)
+        }
+        for (from, partitions) in byCount.sorted(by: { $0.key < $1.key }) where from < size {
+            let next = min(size, from + from / 2 + 4)
+            for start in stride(from: 0, to: partitions.count, by: Limits.repairPartitionsCount) {
+                let some = Array(partitions[start...].prefix(Limits.repairPartitionsCount))
+                ask(.partitions(some), first: from, count: next - from, &step)
+            }
+        }
+        guard step.asks.isEmpty else { return step }
+        let unclear = Set(left)
+        let clear = decoder.ids.filter { !unclear.contains(UInt16(Sketch.partition(of: $0))) }
+        step.decoded = settle(clear).decoded
+        for partition in left {
+            lists[partition] = Lists()
+            awaitedCount += 1
+            step.lists.append(partition)
+        }
         return step
     }
 
@@ -95,59 +173,6 @@ struct RepairPeeling: Sendable {
     ) {
         awaitedCount += 1
         step.asks.append((scope, first, count))
-    }
-
-    private mutating func partition(_ guess: Int) -> Step {
-        let all = Suppression.Limits.sketchPartitionsCount
-        let size = Suppression.Limits.sketchPartitionCellsCount
-        let each = (guess + all - 1) / all
-        // What a partition has varies around its share; half as many again decodes most of them.
-        let chunk = min(size, each * Limits.repairFirstChunkPercent / 100 + 4)
-        var step = Step()
-        for start in stride(from: 0, to: all, by: Limits.repairPartitionsCount) {
-            let some = (start..<start + Limits.repairPartitionsCount).map { UInt16($0) }
-            ask(.partitions(some), first: 0, count: chunk, &step)
-        }
-        return step
-    }
-
-    private mutating func take(
-        _ theirs: SketchCells,
-        of some: [UInt16],
-        first: Int,
-        _ ours: Sketch
-    ) -> Step {
-        let size = Suppression.Limits.sketchPartitionCellsCount
-        let count = theirs.count / some.count
-        var step = Step()
-        var undecoded: [UInt16] = []
-        for (n, partition) in some.enumerated() {
-            var decoder = partitions[partition] ?? SketchDecoder(partition: Int(partition))
-            guard decoder.count == first else { continue }
-            decoder.add(
-                ours: ours.cells(first..<first + count, of: Int(partition)),
-                theirs: theirs.part(n * count..<(n + 1) * count)
-            )
-            if decoder.isDecoded {
-                partitions[partition] = nil
-                step.decoded.append(contentsOf: settle(decoder.ids).decoded)
-            } else if decoder.count == size {
-                partitions[partition] = nil
-                lists[partition] = Lists()
-                awaitedCount += 1
-                step.lists.append(partition)
-            } else {
-                partitions[partition] = decoder
-                undecoded.append(partition)
-            }
-        }
-        if !undecoded.isEmpty {
-            let from = first + count
-            // Few are left, so half a dozen cells too many cost less than another round trip.
-            let next = min(size, 2 * from)
-            ask(.partitions(undecoded), first: from, count: next - from, &step)
-        }
-        return step
     }
 
     private mutating func settle(_ ids: [UInt64]) -> Step {
@@ -225,13 +250,5 @@ extension MarkKey {
         var bytes: [UInt8] = []
         encode(into: &bytes)
         return SipHash.checksum.hash(bytes.span)
-    }
-}
-
-extension SketchCells {
-    fileprivate func part(_ range: Range<Int>) -> SketchCells {
-        var part = SketchCells()
-        for cell in range { part.append(sum: sums[cell], check: checks[cell]) }
-        return part
     }
 }

@@ -133,9 +133,15 @@ struct RepairSession: Sendable {
     mutating func giveFirst(estimate: Int) {
         // The estimate is out by half now and then; the distance is exact if one side has it all.
         let guess = estimate > 2 * distance ? estimate : distance
-        // Too many for the global sketch: the peeling side asks for partitions.
-        let count = guess > Limits.repairGlobalDifferencesCount ? 0 : chunk(for: guess)
-        queue(.cells(.global, first: 0, count: max(Limits.repairSmallestChunkCount, count)))
+        var count = chunk(for: guess)
+        if guess > Limits.repairGlobalDifferencesCount {
+            let each = RepairPeeling.partitionChunk(for: guess)
+            for some in RepairPeeling.portions {
+                queue(.cells(.partitions(some), first: 0, count: each))
+            }
+            count = Suppression.Limits.sketchCellsCount
+        }
+        queue(.cells(.global, first: 0, count: count))
     }
 
     private func chunk(for guess: Int) -> Int {
@@ -159,11 +165,9 @@ struct RepairSession: Sendable {
         switch message {
         case .cells(let scope, let first, let cells):
             send(.took, &effects)
-            guard var peeling, let ours else { return end(.confused, &effects) }
-            self.peeling = nil
-            let step = peeling.take(cells, of: scope, first: Int(first), ours, distance: distance)
-            self.peeling = peeling
-            carryOut(step, &effects)
+            guard peeling != nil, let ours else { return end(.confused, &effects) }
+            peeling?.take(cells, of: scope, first: Int(first), ours)
+            peel(&effects)
         case .more(let scope, let first, let count):
             guard peeling == nil else { return end(.confused, &effects) }
             queue(.cells(scope, first: Int(first), count: Int(count)))
@@ -285,6 +289,14 @@ struct RepairSession: Sendable {
 
     // MARK: peeling
 
+    /// A turn's share of it.
+    mutating func peel(_ effects: inout [RepairEffect]) {
+        guard phase == .comparing, peeling?.isPeeling == true else { return }
+        let distance = distance
+        if let step = peeling?.goOn(distance: distance) { return carryOut(step, &effects) }
+        effects.append(.again)
+    }
+
     private mutating func carryOut(_ step: RepairPeeling.Step, _ effects: inout [RepairEffect]) {
         queueRows(step.decoded, isAnswer: false)
         for (scope, first, count) in step.asks {
@@ -298,7 +310,9 @@ struct RepairSession: Sendable {
 
     /// The peeling side asks for what it lacks, once it knows all of it, and says when all is done.
     private mutating func finishIfSettled(_ effects: inout [RepairEffect]) {
-        guard phase == .comparing, var peeling, isQuiet, peeling.awaitedCount == 0 else { return }
+        guard phase == .comparing, var peeling, isQuiet, peeling.awaitedCount == 0,
+            !peeling.isPeeling
+        else { return }
         if !peeling.missing.isEmpty {
             let ids = peeling.takeMissing()
             self.peeling = peeling
@@ -325,7 +339,7 @@ struct RepairSession: Sendable {
 
 extension Sketch {
     /// The same cells of each sketch of a scope, one after another.
-    fileprivate func cells(_ scope: RepairScope, _ range: Range<Int>) -> SketchCells {
+    func cells(_ scope: RepairScope, _ range: Range<Int>) -> SketchCells {
         switch scope {
         case .global: return cells(range)
         case .partitions(let partitions):

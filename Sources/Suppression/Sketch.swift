@@ -93,14 +93,37 @@ public struct SketchCells: Equatable, Sendable {
         checks[cell] ^= MarkDigest.check(of: id)
     }
 
+    /// Adds empty cells at the end.
+    public mutating func extend(to count: Int) {
+        sums.append(contentsOf: repeatElement(0, count: count - sums.count))
+        checks.append(contentsOf: repeatElement(0, count: count - checks.count))
+    }
+
+    /// Combines some cells with those from a place on: adds them where these are empty.
+    public mutating func combine(_ others: SketchCells, at first: Int) {
+        for cell in 0..<others.count {
+            sums[first + cell] ^= others.sums[cell]
+            checks[first + cell] ^= others.checks[cell]
+        }
+    }
+
+    /// Some of them.
+    public func part(_ range: Range<Int>) -> SketchCells {
+        var part = SketchCells()
+        for cell in range { part.append(sum: sums[cell], check: checks[cell]) }
+        return part
+    }
+
+    /// Whether all cells of a range are those of no marks.
+    public func areEmpty(_ range: Range<Int>) -> Bool {
+        range.allSatisfy { sums[$0] == 0 && checks[$0] == 0 }
+    }
+
     /// These minus others of the same places.
     public func subtracting(_ others: SketchCells) -> SketchCells {
         precondition(count == others.count, "only equal places can be compared")
         var difference = self
-        for cell in 0..<count {
-            difference.sums[cell] ^= others.sums[cell]
-            difference.checks[cell] ^= others.checks[cell]
-        }
+        difference.combine(others, at: 0)
         return difference
     }
 }
@@ -140,9 +163,7 @@ public struct Sketch: Equatable, Sendable {
     }
 
     private func slice(_ range: Range<Int>) -> SketchCells {
-        var part = SketchCells()
-        for cell in range { part.append(sum: cells.sums[cell], check: cells.checks[cell]) }
-        return part
+        cells.part(range)
     }
 
     fileprivate static func start(of partition: Int) -> Int {

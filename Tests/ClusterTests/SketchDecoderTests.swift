@@ -35,14 +35,6 @@ private func cells(_ ids: [UInt64], count: Int) -> SketchCells {
     return cells
 }
 
-extension SketchCells {
-    fileprivate func part(_ range: Range<Int>) -> SketchCells {
-        var part = SketchCells()
-        for cell in range { part.append(sum: sums[cell], check: checks[cell]) }
-        return part
-    }
-}
-
 /// Streams cells as repair does: a first chunk, then steps of a twentieth. Returns what was needed.
 private func stream(_ ours: [UInt64], _ theirs: [UInt64], first: Int, atMost: Int) -> (
     decoder: SketchDecoder, chunks: Int
@@ -53,6 +45,8 @@ private func stream(_ ours: [UInt64], _ theirs: [UInt64], first: Int, atMost: In
     var (from, to) = (0, min(first, atMost))
     while true {
         decoder.add(ours: mine.part(from..<to), theirs: other.part(from..<to))
+        // In small shares, as a loop does it that serves others in between.
+        while !decoder.peel(touches: 1_000) {}
         chunks += 1
         if decoder.isDecoded || to == atMost { return (decoder, chunks) }
         (from, to) = (to, min(atMost, to + max(1, to / 20)))
@@ -118,6 +112,42 @@ private func stream(_ ours: [UInt64], _ theirs: [UInt64], first: Int, atMost: In
         }
     }
 
+    @Test("global cells and those of partitions decode together what neither does alone")
+    func jointly() {
+        let all = (0..<4_096).map { UInt16($0) }
+        for (count, each, more) in [(20_000, 6, 0), (20_000, 3, 4)] {
+            var ids = Ids(seed: UInt64(count + each))
+            let different = ids.next(count)
+            var sketch = Sketch()
+            sketch.toggle(different)
+            let partitions = { (range: Range<Int>) in
+                var cells = SketchCells()
+                for partition in all {
+                    let part = sketch.cells(range, of: Int(partition))
+                    for cell in 0..<part.count {
+                        cells.append(sum: part.sums[cell], check: part.checks[cell])
+                    }
+                }
+                return cells
+            }
+            var decoder = SketchDecoder()
+            decoder.add(ours: sketch.cells(0..<16_384), theirs: SketchCells(count: 16_384))
+            while !decoder.peel(touches: 10_000) {}
+            #expect(!decoder.isDecoded, "too many for the global cells")
+            let none = { SketchCells(count: 4_096 * $0) }
+            decoder.add(ours: partitions(0..<each), theirs: none(each), of: all, each: each)
+            while !decoder.peel(touches: 10_000) {}
+            if more > 0 {
+                #expect(!decoder.isDecoded && !decoder.undecoded.isEmpty)
+                let rest = partitions(each..<each + more)
+                decoder.add(ours: rest, theirs: none(more), of: all, each: more)
+                decoder.peel()
+            }
+            #expect(decoder.isDecoded && decoder.undecoded.isEmpty)
+            #expect(Set(decoder.ids) == Set(different), "\(count), \(each) cells each")
+        }
+    }
+
     @Test("cells that nobody's marks made: noise is put back once and never taken again")
     func noise() {
         var ids = Ids(seed: 12)
@@ -128,6 +158,7 @@ private func stream(_ ours: [UInt64], _ theirs: [UInt64], first: Int, atMost: In
         theirs.toggle(id, at: path.cell)
         var decoder = SketchDecoder()
         decoder.add(ours: SketchCells(count: 256), theirs: theirs)
+        decoder.peel()
         #expect(!decoder.isDecoded && decoder.ids.isEmpty)
         #expect(decoder.touches > 0 && decoder.touches < 100)
     }
@@ -150,9 +181,16 @@ private func stream(_ ours: [UInt64], _ theirs: [UInt64], first: Int, atMost: In
         let id = ids.next()
         let here = Sketch.partition(of: id)
         for (partition, believed) in [(here, true), ((here + 1) % 4_096, false)] {
-            var decoder = SketchDecoder(partition: partition)
-            decoder.add(ours: cells([id], count: 8), theirs: cells([], count: 8))
-            #expect(decoder.isDecoded == believed)
+            var decoder = SketchDecoder()
+            decoder.add(
+                ours: cells([id], count: 8),
+                theirs: SketchCells(count: 8),
+                of: [UInt16(partition)],
+                each: 8
+            )
+            decoder.peel()
+            #expect(decoder.undecoded == (believed ? [] : [UInt16(partition)]))
+            #expect(decoder.ids == (believed ? [id] : []))
         }
     }
 
