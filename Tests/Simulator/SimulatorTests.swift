@@ -120,7 +120,7 @@ private func report(_ seed: UInt64, _ outcome: Outcome) {
         print("    \(outcome.size)\n    \(small.size), \(shrinker.runsCount) runs")
         print("    \(shrinker.line)")
         #expect(small.kind == outcome.kind)
-        #expect(small.steps <= outcome.steps)
+        // Fewer parts, though not always fewer steps: a node that no longer crashes goes on.
         #expect(small.partsCount < outcome.partsCount)
         let variables = shrinker.line.split(separator: " ").compactMap { word in
             let sides = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
