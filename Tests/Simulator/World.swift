@@ -240,7 +240,10 @@ final class World {
         }
         var adopted: VoterSet?
         for effect in effects {
-            if case .show(_, let change) = effect, let set = votersIn(change.register) {
+            // Of several in one commit the latest, as a register does: an older one may come again.
+            if case .show(_, let change) = effect, let set = votersIn(change.register),
+                set.generation >= adopted?.generation ?? 0
+            {
                 adopted = set
             }
             if let left = shell.crashesAfter {
