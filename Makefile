@@ -56,4 +56,4 @@ format:
 	@/usr/bin/python3 Scripts/rewrap.py $$(git ls-files '*.swift')
 
 clean:
-	@rm -rf .build .build-fuzz
+	@rm -rf .build .build-fuzz .build-sim

@@ -33,6 +33,8 @@ public struct AckGate: Sendable {
     private var heldElsewhere = HeldSet()
     private var waiting: [Waiting] = []
     private var isLatched = false
+    /// This directory may have forgotten a later generation.
+    private var isDoubted = false
     private let bugs: SeededBugs
 
     /// Begins with what the own log held at the start, after its replay.
@@ -55,9 +57,30 @@ public struct AckGate: Sendable {
     private mutating func seat() {
         heldBySlot = Array(repeating: HeldSet(), count: voters.slots.count)
         lifeBySlot = Array(repeating: nil, count: voters.slots.count)
-        guard let slot = voters.slot(of: own) else { return }
+        guard let slot = countedSlot(of: own) else { return }
         heldBySlot[slot] = heldHere
         lifeBySlot[slot] = own
+    }
+
+    /// The slot that a life counts for. This node's own counts for none while it is in doubt: the
+    /// others may have gone on to a generation that it once knew of, and forgot.
+    private func countedSlot(of life: Origin) -> Int? {
+        guard let slot = voters.slot(of: life) else { return nil }
+        let isForgetful = isDoubted && life == own && voters.slots[slot].lowestEpoch != own.epoch
+        return isForgetful ? nil : slot
+    }
+
+    /// This directory may hold less than it once did.
+    mutating func becomeDoubted() {
+        isDoubted = true
+        guard let slot = voters.slot(of: own), countedSlot(of: own) == nil else { return }
+        heldBySlot[slot] = HeldSet()
+    }
+
+    /// A life turned out to run on an older disk: what it said to hold counts for no slot.
+    mutating func forget(_ life: Origin) {
+        guard let slot = voters.slot(of: life) else { return }
+        heldBySlot[slot] = HeldSet()
     }
 
     /// Writes without an answer yet.
@@ -147,7 +170,7 @@ public struct AckGate: Sendable {
     ) {
         if node == own { heldHere.insert(interval, of: origin) }
         let isOurs = generation == voters.generation || bugs.has(.gateMixesGenerations)
-        if isOurs, let slot = voters.slot(of: node) {
+        if isOurs, let slot = countedSlot(of: node) {
             if lifeBySlot[slot] != node { begins(node) }
             heldBySlot[slot].insert(interval, of: origin)
         } else if node != own {

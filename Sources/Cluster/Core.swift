@@ -145,6 +145,7 @@ public struct Core: Sendable {
         let decree = boot.voters.generation + 1
         choosing = Choosing(acceptor: Acceptor(generation: decree))
         for note in boot.notes { recall(note, decree: decree) }
+        if isDoubted, !bugs.has(.doubtedLifeReceipts) { gate.becomeDoubted() }
     }
 
     private mutating func recall(_ note: OwnNote, decree: UInt64) {

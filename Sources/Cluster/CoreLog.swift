@@ -70,13 +70,14 @@ extension Core {
         guard !spread.isEmpty else { return }
         for peer in spread.peers {
             var theirs = ranges.filter { $0.origin == peer.origin }[...]
+            if !theirs.isEmpty { remind(peer.origin, into: &effects) }
             while !theirs.isEmpty {
                 let part = theirs.prefix(Limits.rangesPerMessageCount)
                 theirs = theirs.dropFirst(part.count)
                 effects.append(
                     .send(
                         to: peer.origin.node,
-                        .receipts(generation: voters.generation, Array(part))
+                        .receipts(generation: spokenGeneration, Array(part))
                     )
                 )
             }

@@ -30,14 +30,14 @@ extension Core {
         }
         guard peer.holds == .all else { return }
         // Every receipt that the last link may have lost, and what the peer may pull.
-        effects.append(.send(to: node, heldMessage))
+        sayHeld(to: node, into: &effects)
     }
 
-    var heldMessage: Message {
-        .held(
-            generation: voters.generation,
-            gate.held.prefix(intervals: Limits.heldMessageIntervalsCount)
-        )
+    /// Tells a peer what is committed here.
+    func sayHeld(to node: NodeID, into effects: inout [Effect]) {
+        if let life = spread.peer(node)?.origin { remind(life, into: &effects) }
+        let held = gate.held.prefix(intervals: Limits.heldMessageIntervalsCount)
+        effects.append(.send(to: node, .held(generation: spokenGeneration, held)))
     }
 
     mutating func received(
@@ -51,14 +51,15 @@ extension Core {
         switch message {
         case .changes(let changes): arrived(changes, now: now, into: &effects)
         case .receipts(let generation, let ranges):
-            gate.stored(ranges, by: peer.origin, generation: generation, into: &effects)
+            let counted = lives.isDoubted(peer.origin) ? 0 : generation
+            gate.stored(ranges, by: peer.origin, generation: counted, into: &effects)
             let mine = ranges.filter { $0.origin == own }.map(\.interval)
             spread.receipted(mine, by: node, bounds: bounds)
         case .heldHash(let hash):
             if hash == gate.held.fingerprint() {
                 spread.settled(node)
             } else {
-                effects.append(.send(to: node, heldMessage))
+                sayHeld(to: node, into: &effects)
             }
         case .held(let generation, let set):
             holds(set, peer, generation: generation, into: &effects)
@@ -121,7 +122,9 @@ extension Core {
         generation: UInt64,
         into effects: inout [Effect]
     ) {
-        gate.stored(set, by: peer.origin, generation: generation, into: &effects)
+        // A disk that does not know that it is old may have forgotten a later generation.
+        let counted = lives.isDoubted(peer.origin) ? 0 : generation
+        gate.stored(set, by: peer.origin, generation: counted, into: &effects)
         let mine = set.only(own).entries.first?.intervals ?? []
         spread.receipted(mine, by: peer.origin.node, bounds: bounds)
     }

@@ -186,12 +186,9 @@ extension Core {
         _ node: NodeID,
         into effects: inout [Effect]
     ) -> Bool {
-        guard let ownSlot else { return false }
+        guard ownSlot != nil else { return false }
         // A life that was put back from a copy may have voted otherwise and not know it.
-        guard
-            !isDoubted || voters.slots[ownSlot].lowestEpoch == own.epoch
-                || bugs.has(.doubtedLifeVotes)
-        else { return false }
+        guard !isDoubted || isBoundAsIs || bugs.has(.doubtedLifeVotes) else { return false }
         choosing.highest = max(choosing.highest, ballot)
         if generation <= voters.generation {
             decline(generation, ballot, .past, to: node, into: &effects)
@@ -320,7 +317,7 @@ extension Core {
         if let proposal = choosing.proposal { overtaken(proposal, now: now, into: &effects) }
         // Their receipts name the generation that they have persisted.
         for node in spread.holders {
-            effects.append(.send(to: node, heldMessage))
+            sayHeld(to: node, into: &effects)
         }
     }
 

@@ -1,5 +1,4 @@
 // What this node remembers of the voters' lives: to find a disk that was put back from a copy.
-// copy.
 //
 // A life that ends leaves two traces here: its epoch, whose counter each start raises, and what it
 // said to hold. A later life of the same binding that counts no higher, or that holds less, runs on
@@ -91,15 +90,25 @@ extension Core {
     /// Whether a life of a voter may be believed; it is told when it may not.
     mutating func doubt(_ life: Origin, into effects: inout [Effect]) {
         lives.doubt(life)
+        gate.forget(life)
         freshness.forget(life.node)
         effects.append(.vouch(lease))
         effects.append(.send(to: life.node, .doubted(life)))
     }
 
+    /// A doubted life is told once more before whatever it could count: alone with a receipt of
+    /// ours it would take a write for durable.
+    func remind(_ life: Origin, into effects: inout [Effect]) {
+        guard lives.isDoubted(life) else { return }
+        effects.append(.send(to: life.node, .doubted(life)))
+    }
+
     /// Another node knows that this directory has held more than it does.
     mutating func becomeDoubted(into effects: inout [Effect]) {
-        guard !isDoubted else { return }
+        // Bound as it is, it has caught up, or will: whoever says so has not heard of that.
+        guard !isDoubted, !isBoundAsIs else { return }
         isDoubted = true
+        if !bugs.has(.doubtedLifeReceipts) { gate.becomeDoubted() }
         freshness.adopt(voters)
         asking.reset()
         effects.append(.vouch(.void))

@@ -4,7 +4,8 @@
 //                                               │ has merged what |V| - majority + 1 others hold,
 //                                               ▼ read after they persisted the generation
 //                    doubted ◄─ peers know ── seated: confirms, counts in its own lease
-//                       └─► only a generation that binds this very life leads out
+//                       └─► not even receipts; only a generation that binds this very life leads
+//                           out
 //
 // Why so many others: a write that is durable lies on a majority; the learner's own copy may be the
 // one that was lost, and of |V| - majority + 1 others at least one has it. Why after they persisted
@@ -58,6 +59,17 @@ extension Core {
     /// The slot that binds this life.
     var ownSlot: Int? { voters.slot(of: own) }
 
+    /// Whether the generation in force binds this very life: what an older disk may have forgotten
+    /// matters no more.
+    var isBoundAsIs: Bool { ownSlot.map { voters.slots[$0].lowestEpoch == own.epoch } ?? false }
+
+    /// The generation that this node speaks under; 0, which is nobody's, while it may have
+    /// forgotten a later one: its receipts would bring one that is over back to life.
+    var spokenGeneration: UInt64 {
+        let mayHaveForgotten = isDoubted && !isBoundAsIs && !bugs.has(.doubtedLifeReceipts)
+        return mayHaveForgotten ? 0 : voters.generation
+    }
+
     /// Whether this node's confirmations count.
     public var isSeated: Bool {
         guard let ownSlot, !isDoubted || bugs.has(.doubtedLifeConfirms), !isDamaged else {
@@ -82,7 +94,7 @@ extension Core {
         guard let ownSlot, !isSeated, !isDamaged, !isSeatPending else { return }
         let slot = voters.slots[ownSlot]
         // Of a doubted life, only a binding to this very life may lead out.
-        guard !isDoubted || slot.lowestEpoch == own.epoch, slot.since > 1,
+        guard !isDoubted || isBoundAsIs, slot.since > 1,
             catchingUp.isEnough(voters, seated: nil, bugs: bugs)
         else { return }
         isSeatPending = true

@@ -35,6 +35,8 @@ public struct SeededBugs: Equatable, Sendable {
         case doubtedLifeVotes
         /// A life that may hold less than it said vouches for leases.
         case doubtedLifeConfirms
+        /// A life that may have forgotten a later generation gives receipts under an older one.
+        case doubtedLifeReceipts
         /// A promise leaves before the log has it.
         case voteBeforeDisk
         /// Each life of a node has the epoch of the one before.

@@ -85,8 +85,10 @@ struct RestoredTests {
         #expect(cluster.generations() == [1], "one vote of three binds nobody")
         cluster.write(0, 1, optOut(1))
         cluster.run(millis: 300)
-        #expect(cluster.members[0].acknowledged == [Ticket(raw: 1)], "its receipts count")
+        #expect(cluster.members[0].acknowledged == [], "its receipts count for no slot")
         cluster.start(2, counter: 2)
+        cluster.run(millis: 1_000)
+        #expect(cluster.members[0].acknowledged == [Ticket(raw: 1)], "those of the third do")
         cluster.run(millis: 5_000)
         #expect(cluster.generations() == [2])
         for n in 0..<3 { #expect(cluster.mayAllow(n)) }
@@ -131,6 +133,58 @@ struct RestoredTests {
         cluster.run(millis: 6_000)
         #expect(cluster.generations() == [3], "joint, then settled")
         #expect(cluster.members[2].core.ownSlot == nil && cluster.mayAllow(2))
+    }
+
+    /// n3 has not heard that the voters went on to n1, n2, n4; of n2 there is a copy that has not
+    /// either, and it hears nobody but n3.
+    private func forgotten(_ restored: Bool) throws -> Assembly {
+        var cluster = trio(4, voters: 3)
+        let copy = cluster.members[1]
+        cluster.stop(1)
+        cluster.start(1, counter: 2)
+        cluster.run(millis: 500)
+        cluster.cuts = [[0, 2], [2, 0], [1, 2], [2, 1], [3, 2], [2, 3]]
+        try cluster.change(0, 1, .replace(slot: "n3", by: "n4"))
+        cluster.run(millis: 6_000)
+        #expect(cluster.generations() == [1, 3])
+        cluster.cuts = [[0, 2], [2, 0], [3, 2], [2, 3], [0, 1], [1, 0], [3, 1], [1, 3]]
+        cluster.stop(1)
+        cluster.members[1].voters = copy.voters
+        let (log, notes) = (copy.log, copy.notes)
+        cluster.start(1, counter: 2, random: 8, log: log, notes: notes, restored: restored)
+        cluster.run(millis: 500)
+        return cluster
+    }
+
+    @Test(
+        "an old copy brings no generation back to life that it has forgotten",
+        arguments: [false, true]
+    )
+    func revives(restored: Bool) throws {
+        var cluster = try forgotten(restored)
+        cluster.write(2, 2, optOut(1))
+        cluster.write(1, 3, optOut(2))
+        cluster.run(millis: 1_500)
+        #expect(cluster.generations() == [1, 3])
+        #expect(cluster.mayAllow(0), "n1 and n4 vouch for generation 3, and have not heard of it")
+        #expect(cluster.members[2].acknowledged == [] && cluster.members[1].acknowledged == [])
+        cluster.cuts = []
+        cluster.run(millis: 8_000)
+        #expect(cluster.holdsEverywhere(cluster.members[2].core.held))
+        #expect(cluster.generations().count == 1 && !cluster.members[1].core.isDoubted)
+        for n in 0..<4 { #expect(cluster.mayAllow(n)) }
+    }
+
+    @Test("a life that the generation in force binds as it is cannot be doubted")
+    func boundAsItIs() throws {
+        var cluster = trio()
+        cluster.stop(1)
+        cluster.start(1, counter: 2, restored: true)
+        cluster.run(millis: 4_000)
+        #expect(cluster.generations() == [2] && cluster.members[1].core.isSeated)
+        let life = cluster.members[1].own
+        cluster.step(1, .received(from: cluster.members[2].own.node, .doubted(life)))
+        #expect(!cluster.members[1].core.isDoubted && cluster.members[1].core.isSeated)
     }
 
     @Test("an honest restart is no copy")

@@ -95,7 +95,7 @@ extension World {
         } else {
             if shell.backup.node == shell.disk.node { shell.disk = shell.backup }
             shell.disk.isRestored = true
-            ledger.forgetStamps(of: shell.name + "/")
+            ledger.forgetStamps(of: shell.disk.node)
             if isVoter { reach(.votersRestored) }
         }
         timeline.at(now + 50 * millisecond, .start(shell.index, life: shell.life))
@@ -119,7 +119,7 @@ extension World {
         shell.saidGeneration = 0
         shell.disk = shell.backup
         shell.isOld = true
-        ledger.forgetStamps(of: shell.name + "/")
+        ledger.forgetStamps(of: shell.disk.node)
         reach(.diskOfLost)
         timeline.at(now + 50 * millisecond, .start(shell.index, life: shell.life))
         ledger.survives(on: shells.map(\.disk))

@@ -48,6 +48,8 @@ extension World {
         let more = core.held.subtracting(shell.counted)
         shell.counted = core.held
         ledger.claims(more, shell.disk, "held")
+        // A disk that may have forgotten a later generation speaks for no slot.
+        guard core.isBoundAsIs || !shell.isOld && !core.isDoubted else { return }
         ledger.holds(more, shell.origin, in: core.voters, now: now)
     }
 
@@ -112,6 +114,8 @@ extension World {
             shell.isOld = false
             reach(.oldDiskFound)
         }
+        // A node that was no voter any more, and became one again: its life is bound as it is.
+        if core.isBoundAsIs { shell.isOld = false }
         if core.voters.generation < newestGeneration { reach(.twoGenerations) }
         newestGeneration = max(newestGeneration, core.voters.generation)
     }

@@ -88,7 +88,7 @@ extension World {
         let rounds = rounds + 2 * Int(newestVoters.generation - generation)
         for shell in shells {
             let bytes = shell.healingBytes
-            let bound = rounds * idleBytes + Self.healingCopies * ledger.contentBytes
+            let bound = rounds * idleBytes + Self.healingCopies * (ledger.contentBytes + pagesBytes)
             outcome.healingBytes = max(outcome.healingBytes, bytes)
             outcome.healingBytesShare = max(outcome.healingBytesShare, 100 * bytes / bound)
             if bytes > bound {
@@ -101,12 +101,21 @@ extension World {
     /// of five others, and some again for pulls that a link's end cut short.
     private static let healingCopies = 8
 
+    /// What the pages of everything take besides their content: each is asked for by what is wanted
+    /// and names what its donor holds.
+    private var pagesBytes: Int {
+        (ledger.writesCount / swarm.bounds.pageDotsCount + 1) * (64 + setBytes)
+    }
+
     /// Bytes of half a second of comparing and confirming: 3 held sets to 3 peers, 3 questions and
     /// answers to each peer, and both name every life of every node.
     private var idleBytes: Int {
+        (9 + 6 * shells.count) * (64 + setBytes)
+    }
+
+    private var setBytes: Int {
         let held = shells[0].core?.held ?? HeldSet()
-        let set = held.entries.count * 24 + held.intervalCount * 16
-        return (9 + 6 * shells.count) * (64 + set)
+        return held.entries.count * 24 + held.intervalCount * 16
     }
 
     /// What keeps this cluster from being whole; nil when nothing does.

@@ -46,6 +46,8 @@ struct Ledger {
     private var answeredTickets: Set<Ticket> = []
     private var stamps: [String: DotRange] = [:]
     private var excused: Set<String> = []
+    /// Lives before the disk of their node was put back from a copy.
+    private var forgotten: Set<Origin> = []
     var lastTold: [Int: MarkKey] = [:]
     /// Bytes of everything that was ever minted.
     private(set) var contentBytes = 0
@@ -171,7 +173,8 @@ struct Ledger {
             // A node that was wiped may pull what it once minted under the same id: harmless.
             if let before = stamps[stamp], before != dots,
                 before.origin.node == dots.origin.node, !isCovered(before), !isCovered(dots),
-                !excused.contains(stamp)
+                !excused.contains(stamp), !forgotten.contains(before.origin),
+                !forgotten.contains(dots.origin)
             {
                 fail("one request id, two dots: \(stamp), \(before.dot(0)) and \(dots.dot(0))")
             }
@@ -198,9 +201,10 @@ struct Ledger {
     /// The own log refused the write; if it spread all the same, a repeat may find either.
     mutating func excuse(_ stamp: String) { excused.insert(stamp) }
 
-    /// The node's disk was replaced: what it remembered is gone.
-    mutating func forgetStamps(of prefix: String) {
-        for name in stamps.keys where name.hasPrefix(prefix) { stamps[name] = nil }
+    /// The node's disk was put back from a copy: it mints anew what the copy lacks, and pulls what
+    /// its lives before had minted.
+    mutating func forgetStamps(of node: NodeID) {
+        for dot in writes.keys where dot.origin.node == node { forgotten.insert(dot.origin) }
     }
 
     /// A ticket got its one answer.
@@ -267,6 +271,9 @@ extension Ledger {
         }
         sets[set.generation] = set
     }
+
+    /// The value of a generation that somebody went into.
+    func voters(_ generation: UInt64) -> VoterSet? { sets[generation] }
 
     /// An opt-out that is durable, that no consent has lifted, and that too many slots lack.
     ///

@@ -113,7 +113,7 @@ extension World {
     /// A node says nothing under a generation before one that it has spoken under, votes only for
     /// what its disk remembers, and vouches for nothing while it is in doubt about itself.
     private func checkVoter(_ message: Message, of shell: Shell) {
-        if let generation = message.generation {
+        if let generation = message.generation, generation > 0 {
             if generation < shell.saidGeneration {
                 ledger.fail("fence: \(shell.name) speaks under \(generation), after a later one")
             }

@@ -24,10 +24,30 @@ extension World {
         return newest
     }
 
-    /// The generation in force, and every value that somebody wants for the next one.
-    private var setsAtHand: [VoterSet] {
+    /// The generation in force, every value that somebody wants for the next one, and those before
+    /// that are not over yet: until a majority of a generation is in it, the one before must bear
+    /// that the few who know of it are gone.
+    private func setsAtHand(without lost: Shell? = nil) -> [VoterSet] {
         let newest = newestVoters
-        return [newest] + wanted.filter { $0.generation == newest.generation + 1 }
+        var sets = [newest] + wanted.filter { $0.generation == newest.generation + 1 }
+        var last = newest
+        while !isUnderWay(last, without: lost), let before = ledger.voters(last.generation - 1) {
+            sets.append(before)
+            last = before
+        }
+        return sets
+    }
+
+    /// Whether a majority of a generation is in it, or in a later one.
+    private func isUnderWay(_ set: VoterSet, without lost: Shell?) -> Bool {
+        var mask = SlotMask()
+        for (n, slot) in set.slots.enumerated() {
+            guard let shell = shells.first(where: { $0.disk.node == slot.node }), shell !== lost
+            else { continue }
+            let known = shell.core?.voters ?? votersOn(shell.disk)
+            if known.generation >= set.generation { mask.insert(n) }
+        }
+        return set.isMajority(mask)
     }
 
     /// Whether a set can lose nothing, and can still be changed.
@@ -54,7 +74,7 @@ extension World {
 
     /// Whether a disk may be lost: enough others remember in its place.
     func mayLose(_ shell: Shell) -> Bool {
-        let sets = setsAtHand
+        let sets = setsAtHand(without: shell)
         guard sets.contains(where: { $0.slot(of: shell.disk.node) != nil }) else { return true }
         return sets.allSatisfy { isSound($0, without: shell) }
     }
@@ -125,8 +145,9 @@ extension World {
         do throws(VoterChangeError) {
             next = try core.votersInForce.changed(change, among: candidates)
         } catch { return reach(.commandRefused) }
-        // What the Core cannot know yet: whether a disk was lost a moment ago.
-        guard setsAtHand.allSatisfy({ isSound($0) }), isSound(next) else { return }
+        // What the Core cannot know yet: whether a disk was lost a moment ago. Once everything is
+        // mended no more are lost.
+        guard isHealing || setsAtHand().allSatisfy({ isSound($0) }) && isSound(next) else { return }
         wants(next)
         let ticket = Ticket(raw: nextTicket)
         nextTicket += 1

@@ -1,8 +1,8 @@
 // A cluster in simulated time: one thread, one heap of actions, one source of chance.
 //
-// World.swift runs actions and carries out effects; Network.swift moves frames; Load.swift is the
-// clients; Operator.swift changes the voters; Breakage.swift breaks things; Healing.swift ends a
-// run and looks whether all agree.
+// World.swift runs actions and carries out effects, Storing.swift those of the disk; Network.swift
+// moves frames; Load.swift is the clients; Operator.swift changes the voters; Breakage.swift breaks
+// things; Healing.swift ends a run and looks whether all agree.
 
 import Suppression
 
@@ -131,6 +131,10 @@ final class World {
         case .deliver(let to, let from, let link, let message):
             deliver(message, from: from, to: shells[to], link)
         case .linked(let index, let to, let link, let peer):
+            // A node that came back under another id: the link to the one before is gone.
+            if let known = shells[index].links[to], known.node != peer.origin.node {
+                step(shells[index], .unlinked(known.node))
+            }
             shells[index].links[to] = Link(number: link, node: peer.origin.node)
             step(shells[index], .linked(peer))
         case .unlinked(let index, let to, let link): unlinked(shells[index], to, link)
@@ -236,7 +240,10 @@ final class World {
         }
         var adopted: VoterSet?
         for effect in effects {
-            if case .show(_, let change) = effect, let set = votersIn(change.register) {
+            // Of several in one commit the latest, as a register does: an older one may come again.
+            if case .show(_, let change) = effect, let set = votersIn(change.register),
+                set.generation >= adopted?.generation ?? 0
+            {
                 adopted = set
             }
             if let left = shell.crashesAfter {
@@ -357,43 +364,5 @@ final class World {
             trace.add(0)
             reach(.unknownForLackOfLease)
         }
-    }
-
-    private func beginCommit(_ shell: Shell) {
-        guard shell.inFlight.isEmpty, !shell.queue.isEmpty else { return }
-        swap(&shell.inFlight, &shell.queue)
-        var micros = shell.dice.within(150...(150 + swarm.commitMicros))
-        if now < shell.slowUntil { micros *= 100 }
-        timeline.at(now + micros * 1_000, .commit(shell.index, life: shell.life))
-    }
-
-    private func commit(_ shell: Shell) {
-        guard let first = shell.inFlight.first?.sequence, let last = shell.inFlight.last?.sequence
-        else { return }
-        var event = Event.committed(through: last)
-        if shell.failsNextCommit {
-            shell.failsNextCommit = false
-            reach(.diskFailed)
-            event = .failed
-            if shell.dice.thousandths(500) { raise(shell, shell.inFlight) }
-        } else if shell.isDiskFull {
-            reach(.diskRefused)
-            for record in shell.inFlight {
-                record.change.request.map { ledger.excuse(stampName(shell, $0)) }
-            }
-            event = .refused(first: first, last: last)
-        } else {
-            raise(shell, shell.inFlight)
-        }
-        shell.inFlight = []
-        told(shell, event)
-        beginCommit(shell)
-    }
-
-    /// What a disk has from now on is what its held set says.
-    private func raise(_ shell: Shell, _ records: [(sequence: UInt64, change: Change)]) {
-        let before = shell.disk.truth.held
-        shell.disk.commit(records)
-        ledger.raised(shell.disk.truth.held.subtracting(before), on: shell.disk)
     }
 }
