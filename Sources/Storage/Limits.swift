@@ -56,6 +56,9 @@ extension Limits {
     /// Changes that an overlay holds in any case. A serving loop forgets later than the node loop
     /// that enforces `overlayFullCount`, by what passes while it is busy with one turn.
     public static let overlayBoundCount = 2 * overlayFullCount
+    /// Arrivals of one person that an overlay links before it merges them: a question walks so many
+    /// at most, 2 us, and merging costs each of them a thirty-second of that.
+    static let overlayChainCount = 32
 
     /// Bytes of address space for the log: a full overlay of the largest changes (8 GiB), eight
     /// times, because a reader of an old snapshot keeps pages from reuse. The file is sparse.
