@@ -197,7 +197,7 @@ public struct AckGate: Sendable {
     ///
     /// Most that wait are held by the same slots, and whether those are a quorum is worked out once
     /// for each group of them: counting parties and zones for each write again took 0.5 us of it.
-    /// No method is called on `self` in the loop, for each call would copy the gate, 0.2 us.
+    /// No method is called on `self` for each write, as every call copies the gate, 0.2 us.
     private mutating func answerDurable(_ effects: inout [Effect]) {
         guard !isLatched, !waiting.isEmpty else { return }
         var kept = 0
