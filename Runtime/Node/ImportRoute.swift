@@ -268,9 +268,7 @@ extension ServingLoop {
         guard let drafts = session.inFlight[part] else { return }
         session.refused.remove(part)
         let caller = Caller(door: .imports, exchange: session.exchange, part: part)
-        if !send(drafts, policy: .strict, caller: caller, pending: .imported) {
-            session.refused.insert(part)
-        }
+        send(drafts, policy: .strict, caller: caller, pending: .imported)
     }
 
     /// The gate has decided about a part.

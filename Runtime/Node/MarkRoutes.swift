@@ -31,16 +31,14 @@ extension ServingLoop {
         let mark = try markKey(body, tenant, reason: .unsubscribe)
         let stamp = try stamp(call, tenant, key)
         let draft = Draft.suppress(mark, source: .api, expiresSeconds: 0)
-        let isSent = send(
+        send(
             [draft],
             policy: .strict,
             stamp: stamp,
             caller: Caller(door: .http, exchange: exchange),
             pending: .suppression(tenant: tenant.id, mark)
         )
-        if isSent { return .later }
-        Refusal.busy.write(into: &answer)
-        return .answered
+        return .later
     }
 
     func consents(
@@ -63,16 +61,14 @@ extension ServingLoop {
         let evidence = try evidence(body)
         let dots = try observedDots(observed, mark, tenant)
         let draft = Draft.consent(mark, covers: dots, evidence: evidence)
-        let isSent = send(
+        send(
             [draft],
             policy: .strict,
             stamp: try stamp(call, tenant, key),
             caller: Caller(door: .http, exchange: exchange),
             pending: .consent(covered: dots.count)
         )
-        if isSent { return .later }
-        Refusal.busy.write(into: &answer)
-        return .answered
+        return .later
     }
 
     /// address, stream, topic, reason -> key.

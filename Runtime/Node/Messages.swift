@@ -7,8 +7,9 @@
 //
 // Order is the whole point: marks are posted before the lease that vouches for them and before the
 // acknowledgment, to every loop, so an acknowledgment seen through one loop is a denial on all
-// (DESIGN 3). A loop whose mailbox is full has missed marks; `missedThrough` voids its lease until
-// its own snapshot of the state has caught up with them.
+// (DESIGN 3). Both sides post at the end of their turn, the node loop first all marks and leases to
+// every loop and then the answers. A loop whose mailbox is full has missed marks; `missedThrough`
+// voids its lease until its own snapshot of the state has caught up with them.
 
 import Cluster
 import EventLoop
@@ -96,11 +97,22 @@ final class LoopDoor: Sendable {
 
     init(mailbox: Mailbox<LoopMessage>) { self.mailbox = mailbox }
 
-    /// Shows a change, or voids the loop's lease until its snapshot has it.
-    func show(_ sequence: UInt64, _ change: Change) {
-        guard !mailbox.post(.show(sequence: sequence, change)) else { return }
-        missedThrough.max(sequence, ordering: .acquiringAndReleasing)
-        metrics.missed.add()
+    /// Shows what a turn of the node loop has to show, in order.
+    ///
+    /// What no longer fits voids the loop's lease until its snapshot has it; a newer lease behind
+    /// it does not arrive either, and the older one ends by itself.
+    ///
+    /// Marks alone wake nobody: every turn of a loop begins with its mailbox, so a check finds them
+    /// there, and a lease follows each tick. On a peer that takes in 20,000 opt-outs a second this
+    /// is a wake in 100 ms instead of one a frame.
+    func show(_ messages: [LoopMessage]) {
+        var hasLease = false
+        for case .vouch in messages { hasLease = true }
+        let taken = mailbox.post(contentsOf: messages, wakes: hasLease)
+        for case .show(let sequence, _) in messages[taken...] {
+            missedThrough.max(sequence, ordering: .acquiringAndReleasing)
+            metrics.missed.add()
+        }
     }
 }
 

@@ -40,6 +40,10 @@ final class NodeLoop: Turn {
     private var effects: [Effect] = []
     private var pages: [PageRead] = []
     private var nextVoters: VoterSet?
+    /// What this turn shows to every serving loop: marks and leases, in order.
+    private var shown: [LoopMessage] = []
+    /// What it answers to each of them; leaves after all was shown to all.
+    private var answers: [[LoopMessage]] = []
     private var batch: [Change] = []
     private var batchFirst: UInt64 = 0
     var waiters: [Ticket: Waiter] = [:]
@@ -74,6 +78,7 @@ final class NodeLoop: Turn {
         mailbox = parts.mailbox
         reports = parts.reports
         doors = parts.doors
+        answers = Array(repeating: [], count: parts.doors.count)
         metrics = parts.metrics
         clusterKey = parts.clusterKey
         identity = parts.identity
@@ -137,6 +142,7 @@ final class NodeLoop: Turn {
         // Peers first: their commits run beside ours, and any majority may answer.
         peers.flush()
         flushBatch()
+        flushDoors()
         admin?.flush()
         view.endTurn()
         finishIfDrained()
@@ -152,7 +158,7 @@ final class NodeLoop: Turn {
         case .write(let write): requested(write)
         case .checkpoint(let loop, let caller):
             store.requestCheckpoint()
-            _ = doors[loop].mailbox.post(.checkpointing(caller, through: shownThrough))
+            tell(loop, .checkpointing(caller, through: shownThrough))
         case .listening(let index): listening.insert(index)
         case .drained(let index): drained.insert(index)
         case .broken(_, let why): end(.failed(why))
@@ -224,8 +230,7 @@ final class NodeLoop: Turn {
         case .vouch(let lease):
             self.lease = lease
             view.vouch(lease)
-            // A full mailbox leaves the loop with an older lease, which ends by itself.
-            for door in doors { _ = door.mailbox.post(.vouch(lease)) }
+            shown.append(.vouch(lease))
         case .acknowledge(let ticket, let durability, let dots):
             acknowledge(ticket, durability, dots)
         case .refuse(let ticket, let refusal):
@@ -266,7 +271,7 @@ final class NodeLoop: Turn {
             } catch { log.warning("no memory for an import; its marks go the slow way", error) }
         }
         view.show(sequence, change)
-        for door in doors { door.show(sequence, change) }
+        shown.append(.show(sequence: sequence, change))
         if let register = change.register { adopt(register) }
     }
 
@@ -275,7 +280,7 @@ final class NodeLoop: Turn {
         switch waiters.removeValue(forKey: ticket) {
         case .serving(let loop, let caller):
             // If the mailbox is full the caller times out and asks again; the write is durable.
-            _ = doors[loop].mailbox.post(.acknowledged(caller, durability, dots))
+            tell(loop, .acknowledged(caller, durability, dots))
         case .admin(let exchange, let answer):
             _ = admin?.complete(exchange) { answer.write(into: &$0) }
         case .bootstrap:
@@ -290,6 +295,23 @@ final class NodeLoop: Turn {
         let isTaken = store.append(LogBatch(firstSequence: batchFirst, changes: batch))
         batch = []
         if !isTaken { step(.refused(first: batchFirst, last: last)) }
+    }
+
+    /// Answers a serving loop at the end of this turn.
+    func tell(_ loop: Int, _ message: LoopMessage) { answers[loop].append(message) }
+
+    /// Once a turn: first what is shown, to every loop, then the answers. What one loop's caller
+    /// has heard of, every loop knows or knows that it missed it.
+    private func flushDoors() {
+        if !shown.isEmpty {
+            for door in doors { door.show(shown) }
+            shown.removeAll(keepingCapacity: true)
+        }
+        for loop in answers.indices where !answers[loop].isEmpty {
+            // Where there is no room the callers time out and ask again.
+            _ = doors[loop].mailbox.post(contentsOf: answers[loop])
+            answers[loop].removeAll(keepingCapacity: true)
+        }
     }
 
     /// A register changed: every loop gets the new catalog before the change is acknowledged.

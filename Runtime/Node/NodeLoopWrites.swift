@@ -76,7 +76,7 @@ extension NodeLoop {
     func answer(_ waiter: Waiter, _ refusal: Refusal) {
         switch waiter {
         case .serving(let loop, let caller):
-            _ = doors[loop].mailbox.post(.refused(caller, refusal))
+            tell(loop, .refused(caller, refusal))
         case .admin(let exchange, _):
             _ = admin?.complete(exchange) { refusal.write(into: &$0) }
         case .bootstrap:

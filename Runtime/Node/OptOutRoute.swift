@@ -77,16 +77,14 @@ extension ServingLoop {
         let (response, context) = functions.shaped(request(call, described, outcome))
         let keys = staged(claims, context)
         let drafts = keys.map { Draft.suppress($0, source: source, expiresSeconds: 0) }
-        let isSent = send(
+        send(
             drafts,
             policy: config.policy,
             isOptOut: true,
             caller: Caller(door: .http, exchange: exchange),
             pending: .optOut(response, tenant: tenant.id, keys: keys)
         )
-        if isSent { return .later }
-        Refusal.busy.write(into: &answer)
-        return .answered
+        return .later
     }
 
     /// The host's own suppression first, then what the function added, each key once.
@@ -126,15 +124,13 @@ extension ServingLoop {
         let evidence = Array("{\"method\":\"undo\"}".utf8)
         let drafts = items.map { Draft.consent($0.key, covers: [$0.dot], evidence: evidence) }
         let (response, _) = functions.shaped(request(call, described, .undone))
-        let isSent = send(
+        send(
             drafts,
             policy: .strict,
             caller: Caller(door: .http, exchange: exchange),
             pending: .optOut(response, tenant: tenant.id, keys: items.map(\.key))
         )
-        if isSent { return .later }
-        Refusal.busy.write(into: &answer)
-        return .answered
+        return .later
     }
 
     /// A page that changes nothing.

@@ -119,9 +119,8 @@ extension ServingLoop {
             return .answered
         }
         let caller = Caller(door: .resp, exchange: exchange)
-        if send(drafts, policy: .strict, caller: caller, pending: waiting) { return .later }
-        WriteOutcome.refused(.busy).write(waiting, into: &replies)
-        return .answered
+        send(drafts, policy: .strict, caller: caller, pending: waiting)
+        return .later
     }
 
     /// One write for all members; a list where that is smaller.

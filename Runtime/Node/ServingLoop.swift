@@ -52,6 +52,8 @@ final class ServingLoop: Turn {
     private var server: HTTPServer?
     private var sweeper: EventLoop.Timer?
     private var messages: [LoopMessage] = []
+    /// Writes of this turn; they leave together at its end.
+    private var writes: [NodeMessage] = []
     private var pending: [Caller: PendingWrite] = [:]
     private var resp: RESPServer?
     private var isDraining = false
@@ -147,6 +149,7 @@ final class ServingLoop: Turn {
         resp.serveReady()
         if stepJobs() { loop.again() }
         goOnImporting(retries: false)
+        flushWrites()
         server.flush()
         resp.flush()
         view.endTurn()
@@ -209,7 +212,10 @@ final class ServingLoop: Turn {
         loop.stop()
     }
 
-    /// Sends a write to the node loop; the answer waits for the gate.
+    /// Sends a write to the node loop with this turn's others; the answer waits for the gate.
+    ///
+    /// One by one, the first of a turn woke the node loop, which sent it to the peers and the log
+    /// alone: more frames, more commits and more changes of thread.
     func send(
         _ drafts: [Draft],
         policy: Policy,
@@ -217,7 +223,7 @@ final class ServingLoop: Turn {
         isOptOut: Bool = false,
         caller: Caller,
         pending answer: PendingWrite.Answer
-    ) -> Bool {
+    ) {
         let message = WriteMessage(
             loop: index,
             caller: caller,
@@ -226,12 +232,20 @@ final class ServingLoop: Turn {
             stamp: stamp,
             isOptOut: isOptOut
         )
-        guard node.post(.write(message)) else { return false }
+        writes.append(.write(message))
         pending[caller] = PendingWrite(
             answer: answer,
             startedNanos: Clock.bootNanoseconds()
         )
-        return true
+    }
+
+    /// What the node loop has no room for is refused; imports offer it again.
+    private func flushWrites() {
+        guard !writes.isEmpty else { return }
+        for case .write(let message) in writes[node.post(contentsOf: writes)...] {
+            complete(message.caller) { _, _ in .refused(.busy) }
+        }
+        writes.removeAll(keepingCapacity: true)
     }
 
     private func complete(

@@ -41,7 +41,10 @@ struct PeerCipher {
                     authenticating: header
                 )
             }
-            output.append(contentsOf: box.combined.dropFirst(12))
+            // Part by part and each in one piece: a slice of `combined` is copied byte by byte.
+            for part in [box.ciphertext, box.tag] {
+                unsafe part.withUnsafeBytes { unsafe output.append(contentsOf: $0) }
+            }
         } catch {
             preconditionFailure("sealing fails only for keys and nonces of a wrong size: \(error)")
         }
@@ -59,7 +62,8 @@ struct PeerCipher {
                     ciphertext: UnsafeBufferPointer(rebasing: sealed[..<split]),
                     tag: UnsafeBufferPointer(rebasing: sealed[split...])
                 )
-                return Array(try ChaChaPoly.open(box, using: key, authenticating: header))
+                let plain = try ChaChaPoly.open(box, using: key, authenticating: header)
+                return unsafe plain.withUnsafeBytes { unsafe Array($0) }
             }
         } catch {
             return nil

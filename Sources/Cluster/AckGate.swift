@@ -193,11 +193,27 @@ public struct AckGate: Sendable {
         return before
     }
 
+    /// Answers what has become durable, in the order of arrival.
+    ///
+    /// Most that wait are held by the same slots, and whether those are a quorum is worked out once
+    /// for each group of them: counting parties and zones for each write again took 0.5 us of it.
+    /// No method is called on `self` for each write, as every call copies the gate, 0.2 us.
     private mutating func answerDurable(_ effects: inout [Effect]) {
         guard !isLatched, !waiting.isEmpty else { return }
-        answer(&effects) { gate, one in
-            gate.isDurable(one.dots) ? .acknowledge(one.ticket, .quorum, one.dots) : nil
+        var kept = 0
+        var judged: (holders: SlotMask, isQuorum: Bool)?
+        let (held, assumed) = (heldBySlot, self.assumed)
+        for i in waiting.indices {
+            let holders = held.holders(of: waiting[i].dots, and: assumed)
+            if judged?.holders != holders { judged = (holders, isQuorum(holders)) }
+            if judged?.isQuorum == true {
+                effects.append(.acknowledge(waiting[i].ticket, .quorum, waiting[i].dots))
+            } else {
+                waiting.swapAt(kept, i)
+                kept += 1
+            }
         }
+        waiting.removeSubrange(kept...)
     }
 
     /// Time went by: what is past its deadline gets its answer.
@@ -229,9 +245,17 @@ public struct AckGate: Sendable {
     }
 
     private func isDurable(_ dots: DotRange) -> Bool {
+        isQuorum(heldBySlot.holders(of: dots, and: assumed))
+    }
+
+    /// Slots that count without having said anything: none, but for a seeded bug.
+    private var assumed: SlotMask {
         var mask = SlotMask()
-        for slot in heldBySlot.indices where heldBySlot[slot].contains(dots) { mask.insert(slot) }
         if bugs.has(.acknowledgeBeforeCommit), let mine = voters.slot(of: own) { mask.insert(mine) }
+        return mask
+    }
+
+    private func isQuorum(_ mask: SlotMask) -> Bool {
         if bugs.has(.countOneVoterTwice), let mine = voters.slot(of: own), mask.contains(mine) {
             return mask.count + 1 >= VoterSet.majority(of: voters.outgoing)
         }
@@ -261,6 +285,15 @@ public struct AckGate: Sendable {
             }
         }
         waiting.removeSubrange(kept...)
+    }
+}
+
+extension [HeldSet] {
+    /// The slots that hold all of these dots, besides those given.
+    fileprivate func holders(of dots: DotRange, and assumed: SlotMask) -> SlotMask {
+        var mask = assumed
+        for slot in indices where self[slot].contains(dots) { mask.insert(slot) }
+        return mask
     }
 }
 

@@ -33,7 +33,9 @@ extension Core {
                 )
             }
         }
-        guard request.drafts.allSatisfy(isObserved) else {
+        // A loop: `allSatisfy(isObserved)` would copy the whole Core to hand the method over, 0.6
+        // us of a write's 11 us on the node loop (perf).
+        for draft in request.drafts where !isObserved(draft) {
             return effects.append(.refuse(request.ticket, .unobserved))
         }
         guard gate.hasRoom,

@@ -88,6 +88,22 @@ public enum Percent {
         return out
     }
 
+    /// Whether `decode` finds no fault; allocates nothing.
+    static func isSound(_ bytes: Span<UInt8>, in range: Range<Int>) -> Bool {
+        var at = range.lowerBound
+        while at < range.upperBound {
+            guard bytes[at] == 0x25 else {
+                at += 1
+                continue
+            }
+            guard at + 2 < range.upperBound, digit(bytes[at + 1]) != nil,
+                digit(bytes[at + 2]) != nil
+            else { return false }
+            at += 3
+        }
+        return true
+    }
+
     private static func digit(_ byte: UInt8) -> UInt8? {
         switch byte {
         case 0x30...0x39: byte - 0x30

@@ -130,7 +130,9 @@ struct Checkpointer {
             handover.isPastDeadline
         }
         if isDone { try report(since: began) }
-        if changes.count > Limits.checkpointEagerCount { owesMemory = true }
+        // Opt-outs that came singly borrow little, and at their peak would pay for it every second.
+        let marks = changes.reduce(0) { $0 + $1.change.markCount }
+        if marks > 2 * Limits.checkpointEagerCount { owesMemory = true }
     }
 
     /// Reads some marks into the filter that is being filled; false when there is none to fill, or

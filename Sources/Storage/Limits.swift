@@ -27,9 +27,11 @@ extension Limits {
     /// one transaction ever dirtied: if no two marks share a page, 4,096 leaves are 16 MB, and 128
     /// commits a run cost less than its writing.
     static let runSliceCount = 4_096
-    /// Changes that make the checkpointer start without waiting out its linger: half a second of
-    /// 16,000 opt-outs a second, and a sixteenth of a full overlay.
-    public static let checkpointEagerCount = 8_192
+    /// Changes that make the checkpointer start without waiting out its linger or rest: 1.6 s of
+    /// 20,000 opt-outs a second, a quarter of a full overlay; as many again may come while they are
+    /// merged on a busy machine before API writes stop at half. Random keys dirty a page each, so
+    /// what a merge costs is pages: among 300,000 marks 0.7 a mark in merges of 8,192, 0.35 here.
+    public static let checkpointEagerCount = 32_768
     /// Milliseconds for which the checkpointer lets changes gather: it shares the disk with the log
     /// writer, and one commit a change would double the latency of every acknowledgment.
     public static let checkpointLingerMillis: UInt64 = 100
@@ -38,7 +40,7 @@ extension Limits {
     /// of 512 on three voters took a third of all their processor time (perf, 64 connections).
     static let checkpointRestFactor: UInt64 = 4
     /// Milliseconds for which it does that at most: `status` shows marks and digest this much late.
-    static let checkpointRestMillis: UInt64 = 500
+    static let checkpointRestMillis: UInt64 = 2_000
     /// Milliseconds between attempts of a checkpoint while the disk is full.
     public static let checkpointRetryMillis: UInt64 = 500
     /// Changes handed over in memory; past it the checkpointer reads the log instead.
@@ -56,6 +58,9 @@ extension Limits {
     /// Changes that an overlay holds in any case. A serving loop forgets later than the node loop
     /// that enforces `overlayFullCount`, by what passes while it is busy with one turn.
     public static let overlayBoundCount = 2 * overlayFullCount
+    /// Arrivals of one person that an overlay links before it merges them: a question walks so many
+    /// at most, 2 us, and merging costs each of them a thirty-second of that.
+    static let overlayChainCount = 32
 
     /// Bytes of address space for the log: a full overlay of the largest changes (8 GiB), eight
     /// times, because a reader of an old snapshot keeps pages from reuse. The file is sparse.

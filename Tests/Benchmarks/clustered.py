@@ -30,7 +30,7 @@ def majority_rows(session):
             session.server(Postgres, primary):
         primary.wait_for_standby()
         primary.sql(TABLE)
-        clicks = Clicks(session, nodes[0])
+        clicks = Clicks(session, nodes[0], nodes[1:])
         beside = "three voters | PostgreSQL with a synchronous standby"
         clicks.run(64)
         pgbench(primary, 64, session.seconds)

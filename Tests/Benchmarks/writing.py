@@ -6,7 +6,7 @@ import cluster
 import people
 from api import FORM, ONE_CLICK, Api
 from drivers import pgbench, write_requests, wrk
-from processes import Failed, blocks_bytes, metrics
+from processes import Failed, blocks_bytes, metrics, settle
 from references import Postgres
 from rounds import alternate
 from session import Row, middle, paired
@@ -24,8 +24,8 @@ GOAL_1 = "<= 1.3 (beside a standby)"
 class Clicks:
     """wrk with links that nobody has used: every request is an opt-out of its own."""
 
-    def __init__(self, session, node):
-        self.session, self.node = session, node
+    def __init__(self, session, node, others=()):
+        self.session, self.node, self.nodes = session, node, [node, *others]
         self.key = Api(node)
         self.used = 0
         self.rate = {}
@@ -60,6 +60,9 @@ class Clicks:
                 cluster.eventually(
                     lambda: self.records() - before >= said.requests,
                     f"{said.requests} records in the log", 10, every=0.05)
+                # What waits for the checkpointers would slow the reference's next round.
+                for node in self.nodes:
+                    settle(node)
                 self.rate[connections] = said.rate
                 return said
             rate = 2 * said.rate

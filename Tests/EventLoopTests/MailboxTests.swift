@@ -41,6 +41,43 @@ private final class DrainTurn: Turn {
         loop.close()
     }
 
+    @Test("of many at once a box takes the first ones that fit, in order")
+    func many() throws {
+        let loop = try Loop()
+        let mailbox = try Mailbox<Int>(loop: loop, bound: 4)
+        #expect(mailbox.post(contentsOf: []) == 0)
+        #expect(mailbox.post(contentsOf: [1, 2, 3]) == 3)
+        #expect(mailbox.post(contentsOf: [4, 5]) == 1)
+        #expect(mailbox.post(contentsOf: [6]) == 0)
+        var batch: [Int] = []
+        mailbox.drain(into: &batch)
+        #expect(batch == [1, 2, 3, 4])
+        mailbox.close()
+        #expect(mailbox.post(contentsOf: [7]) == 0)
+        loop.close()
+    }
+
+    @Test(
+        "many messages wake a sleeping loop as one does, and quiet ones once the box is half full",
+        arguments: [[1, 2, 3], [1], [3, 4]]
+    )
+    func manyWake(loud: [Int]) throws {
+        let loop = try Loop()
+        let mailbox = try Mailbox<Int>(loop: loop, bound: 8)
+        #expect(mailbox.post(contentsOf: [7, 8], wakes: false) == 2)
+        let isHalf = loud.count == 2
+        let turn = DrainTurn(mailbox, last: loud[loud.count - 1])
+        loop.turn = turn
+        let dog = try watchdog(loop)
+        let thread = Thread { _ = mailbox.post(contentsOf: loud, wakes: !isHalf) }
+        thread.start()
+        loop.run()
+        #expect(turn.seen == [7, 8] + loud)
+        mailbox.close()
+        dog.close()
+        loop.close()
+    }
+
     @Test("posting to a closed box says no, and what was inside stays")
     func closed() throws {
         let loop = try Loop()

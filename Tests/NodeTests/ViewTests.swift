@@ -173,10 +173,14 @@ private final class Ground {
         var view = try ground.view()
         view.vouch(Lease(asOfNanos: 100 * second, generation: 1))
         let change = optOut(1)
-        for sequence in 1...2 as ClosedRange<UInt64> { ground.door.show(sequence, change) }
+        ground.door.show([.show(sequence: 1, change)])
         #expect(ground.door.missedThrough.load(ordering: .relaxed) == 0)
-        ground.door.show(3, change)
-        #expect(ground.door.missedThrough.load(ordering: .relaxed) == 3)
+        let later = (2...4 as ClosedRange<UInt64>).map { LoopMessage.show(sequence: $0, change) }
+        ground.door.show(later + [.vouch(Lease(asOfNanos: 101 * second, generation: 1))])
+        #expect(ground.door.missedThrough.load(ordering: .relaxed) == 4)
+        var arrived: [LoopMessage] = []
+        ground.door.mailbox.drain(into: &arrived)
+        #expect(arrived.count == 2, "what was missed is followed by nothing of that turn")
         #expect(view.verdict(query, now: at(100)) == .unknown)
         ground.door.missedThrough.store(0, ordering: .relaxed)
         #expect(view.verdict(query, now: at(100)) == .allow)
