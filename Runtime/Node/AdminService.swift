@@ -121,7 +121,11 @@ extension NodeLoop: HTTPService {
             throw Refused(.unauthorized, "Send `Authorization: Bearer ADMIN_KEY` (file admin.key).")
         }
         if catalog.registers.isEmpty {
-            throw Refused(.unavailable, "This node has not joined its cluster yet; try again.")
+            let percent = joining.progress.map { " (\($0.percent) % of the writes)" } ?? ""
+            throw Refused(
+                .unavailable,
+                "This node has not joined its cluster yet\(percent); try again."
+            )
         }
         guard let key = AdminKey(text: text.span), catalog.isAdmin(hash: key.hash) else {
             throw Refused(.unauthorized, "This is not an admin key of this cluster.")
@@ -170,6 +174,8 @@ extension NodeLoop: HTTPService {
             )
             json.endObject()
             json.field("owed", owedCount)
+            json.key("joining")
+            json.joining(joining.progress, missing: joining.missing.count)
             json.key("peers")
             json.beginArray()
             for peer in knownPeers { json.peer(peer) }

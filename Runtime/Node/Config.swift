@@ -37,6 +37,8 @@ public struct Config: Sendable {
     public var stalenessBoundNanos: UInt64
     /// Nanoseconds between background repairs; 0 for never.
     public var repairIntervalNanos: UInt64
+    /// Bytes of pages that are taken in a second.
+    public var pullBytesPerSecond: UInt64
     /// What public opt-outs get past the deadline.
     public var policy: Policy
     /// The base of unsubscribe links, no slash at the end.
@@ -109,6 +111,10 @@ public struct Config: Sendable {
             .repairInterval,
             default: "60s",
             in: 0...86_400_000_000_000
+        )
+        pullBytesPerSecond = try reader.bytesPerSecond(
+            .pullRate,
+            default: Cluster.Limits.pullBytesPerSecond
         )
         policy = try reader.choice(
             .policy,

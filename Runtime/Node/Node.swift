@@ -84,6 +84,8 @@ struct NodeParts {
             seed: UInt64.random(in: .min ... .max)
         )
         boot.notes = identity.notes
+        boot.isJoining = identity.isJoining
+        boot.bounds.pullBytesPerSecond = config.pullBytesPerSecond
         self.boot = boot
         metrics.marks.set(identity.marksCount)
     }

@@ -58,6 +58,7 @@ final class NodeLoop: Turn {
     /// Own writes that no majority of voters was known to hold when last asked.
     var owed: HeldSet
     var progress: PeerProgress
+    var joining: Joining
     private var drained: Set<Int> = []
     private var drainDeadlineNanos: UInt64?
     /// When a node that has left ends.
@@ -83,6 +84,7 @@ final class NodeLoop: Turn {
         core = Core(parts.boot)
         owed = parts.identity.ownWrites
         progress = PeerProgress(own: parts.boot.own)
+        joining = Joining(isJoining: parts.boot.isJoining)
         peers = PeerDoor(log: parts.log) { _ in }
         desk = RepairDesk(
             own: parts.identity.nodeID,
@@ -121,6 +123,7 @@ final class NodeLoop: Turn {
         }
         if let key = catalog.sketchKey { store.adopt(key) }
         if catalog.registers.isEmpty { bootstrap() }
+        joiningBegins()
         loop.run()
         loop.close()
     }
@@ -329,6 +332,7 @@ final class NodeLoop: Turn {
         }
         lastTickNanos = now
         step(.ticked)
+        joiningTick()
         repairTick()
         foundIfComplete()
         do { try view.renew() } catch { log.warning("the state cannot be read", error) }

@@ -97,6 +97,8 @@ final class PeerDoor: PeerService {
     private(set) var dropped = 0
     /// Frames that no version of ours sends.
     private(set) var malformed = 0
+    /// Bytes of the pages that came.
+    private(set) var pageBytes: UInt64 = 0
     /// Two lives or places of one node answer; both must refuse writes (DESIGN 14).
     private(set) var isCloned = false
 
@@ -246,7 +248,9 @@ final class PeerDoor: PeerService {
         guard let node = nodes[link] else { return }
         members?.heard(from: node)
         do {
-            step(.received(from: node, try Message(decoding: frame)))
+            let message = try Message(decoding: frame)
+            if case .page = message { pageBytes += UInt64(frame.count) }
+            step(.received(from: node, message))
         } catch {
             malformed += 1
             log.warning("a peer said what no version says; the link ends", error)

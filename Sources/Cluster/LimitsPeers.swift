@@ -85,6 +85,8 @@ public struct Bounds: Equatable, Sendable {
     public var pullDotsCount = Limits.pullDotsCount
     /// As `Limits.pullBacklogCount`.
     public var pullBacklogCount = Limits.pullBacklogCount
+    /// As `Limits.pullBytesPerSecond`.
+    public var pullBytesPerSecond = Limits.pullBytesPerSecond
     /// As `Limits.heldStepsCount`.
     public var heldStepsCount = Limits.heldStepsCount
 

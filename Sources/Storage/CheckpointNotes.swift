@@ -18,6 +18,13 @@ extension Checkpoint {
         )
         try transaction.commit()
     }
+
+    /// The marks are whole, for this life and the next.
+    func joined() throws(StorageError) {
+        let transaction = try WriteTransaction(environment)
+        try transaction.set(.joining, to: 0, in: tables.meta)
+        try transaction.commit()
+    }
 }
 
 extension StateFile {

@@ -59,6 +59,7 @@ struct Checkpointer {
                     }
                     handover.wait(millis: millis)
                 case .forgetDamage: try checkpoint.forgetDamage()
+                case .joined: try checkpoint.joined()
                 case .audit: if !checkpoint.tally.beginAudit() { outlet.send(.audited(nil)) }
                 case .adopt(let key):
                     try checkpoint.adopt(key)

@@ -42,6 +42,8 @@ enum MetaName: String {
     case born
     /// State only: 1 once the files were found to be copies.
     case copied
+    /// State only: 1 until a directory that began empty was found whole by others.
+    case joining
     /// State only: the member book, bytes of the shell's.
     case members
     /// Log only: the highest number ever deleted.

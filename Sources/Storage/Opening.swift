@@ -37,6 +37,8 @@ struct Opening {
     let restored: String?
     /// The files are copies of those that were written.
     let isCopied: Bool
+    /// The state began empty, and nobody has found it whole since.
+    let isJoining: Bool
     let watermark: UInt64
 }
 
@@ -110,6 +112,7 @@ extension Opening {
         try files.writeLog(life)
         try flush(directory: directory)
         let isCopied = try files.writeBirth(directory)
+        let isJoining = try files.isJoining()
         return Opening(
             state: files.state,
             log: files.log,
@@ -118,6 +121,7 @@ extension Opening {
             created: created,
             restored: doubt,
             isCopied: isCopied,
+            isJoining: isJoining,
             watermark: watermark
         )
     }
@@ -205,8 +209,15 @@ private struct Files {
         try transaction.set(.logEpoch, to: logEpoch, in: meta)
         try transaction.set(.watermark, to: watermark, in: meta)
         if let doubt { try transaction.set(.restored, to: doubt, in: meta) }
+        if before == nil { try transaction.set(.joining, to: 1, in: meta) }
         try transaction.commit()
         return watermark
+    }
+
+    /// Whether the state has still to be found whole.
+    func isJoining() throws(StorageError) -> Bool {
+        let transaction = try WriteTransaction(state.environment)
+        return try transaction.number(.joining, in: state.tables.meta) == 1
     }
 
     /// Compares the files with those that were written, and remembers these.

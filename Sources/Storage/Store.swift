@@ -44,6 +44,8 @@ public struct Opened: Sendable {
     public let restored: String?
     /// The files are copies, perhaps old ones, of those that this node wrote.
     public let isCopied: Bool
+    /// The directory began empty, in this life or an earlier one, and was not found whole since.
+    public let isJoining: Bool
     /// What this node remembers of itself, but for its doubt.
     public let notes: [OwnNote]
     /// Every write committed here.
@@ -202,6 +204,7 @@ public final class Store: Sendable {
             created: opening.created,
             restored: restored,
             isCopied: opening.isCopied,
+            isJoining: opening.isJoining,
             notes: notes,
             heldSet: checkpoint.held,
             registers: registers,
@@ -259,6 +262,9 @@ public final class Store: Sendable {
 
     /// Takes back `Damage.isUnequal`, once repair has found the marks equal to those of others.
     public func forgetDamage() { handover.forgetDamage() }
+
+    /// Writes down that the marks are whole: the next life need not join again.
+    public func joined() { handover.joined() }
 
     /// Reads every mark again, in pages beside other work, verifies its checksum and compares the
     /// whole with the sketch in memory; answered by `audited`.
