@@ -3,7 +3,8 @@
 //     held sets, pages ──► Joining        compare ──► an order for the repair desk, two rounds
 //     every tick ────────► Joining        joined  ──► Core, repair machine, state.mdb, log
 //
-// Pulls bring the marks, as they do after any absence (Cluster's Pulling); nothing here moves bytes.
+// Pulls bring the marks, as they do after any absence (Cluster's Pulling); nothing here moves
+// bytes.
 
 import Cluster
 import EventLoop

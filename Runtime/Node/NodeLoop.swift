@@ -59,6 +59,7 @@ final class NodeLoop: Turn {
     var owed: HeldSet
     var progress: PeerProgress
     var joining: Joining
+    var upgrade: Upgrade
     private var drained: Set<Int> = []
     private var drainDeadlineNanos: UInt64?
     /// When a node that has left ends.
@@ -85,7 +86,8 @@ final class NodeLoop: Turn {
         owed = parts.identity.ownWrites
         progress = PeerProgress(own: parts.boot.own)
         joining = Joining(isJoining: parts.boot.isJoining)
-        peers = PeerDoor(log: parts.log) { _ in }
+        upgrade = Upgrade(format: parts.identity.format)
+        peers = PeerDoor(log: parts.log, release: parts.config.release) { _ in }
         desk = RepairDesk(
             own: parts.identity.nodeID,
             isDamaged: parts.identity.damage.isOfState,
@@ -111,7 +113,9 @@ final class NodeLoop: Turn {
             throw error
         }
         self.admin = admin
-        peers = PeerDoor(log: log, members: memberDoor()) { [unowned self] in heard($0) }
+        peers = PeerDoor(log: log, release: config.release, members: memberDoor()) {
+            [unowned self] in heard($0)
+        }
         try peers.open(on: loop, ownIdentity, clusterKey.derivedKey("links-1"), config)
         ticker = try EventLoop.Timer(
             on: loop,
@@ -192,6 +196,7 @@ final class NodeLoop: Turn {
             repair(.frozen(sketch, marksCount: UInt64(marks)))
         case .audited(let audit): audited(audit)
         case .writable: isLogFull = false
+        case .raised(let file, let format): raised(file, to: format)
         }
         metrics.checkpointLag.set(Int(lastPersisted - min(lastPersisted, checkpointed)))
     }
@@ -333,6 +338,7 @@ final class NodeLoop: Turn {
         lastTickNanos = now
         step(.ticked)
         joiningTick()
+        upgradeTick()
         repairTick()
         foundIfComplete()
         do { try view.renew() } catch { log.warning("the state cannot be read", error) }

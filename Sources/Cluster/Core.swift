@@ -40,8 +40,9 @@ public struct Boot: Sendable {
     /// The state may lack what the held set names: this life confirms nothing, and gives pages of
     /// its own writes only, until it is repaired.
     public let isDamaged: Bool
-    /// The directory began empty, and nobody has found it whole since: this life vouches for nothing
-    /// and gives pages of its own writes only (Joining). A founder has nothing to catch up with.
+    /// The directory began empty, and nobody has found it whole since: this life vouches for
+    /// nothing and gives pages of its own writes only (Joining). A founder has nothing to catch up
+    /// with.
     public var isJoining = false
     /// What this node remembers of itself.
     public var notes: [OwnNote] = []

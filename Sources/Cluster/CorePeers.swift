@@ -279,7 +279,8 @@ extension Core {
                 effects.append(.send(to: node, message))
             }
         }
-        // Of a damaged state, or one that is only coming, what this life added is known to be whole.
+        // Of a damaged state, or one that is only coming, what this life added is known to be
+        // whole.
         let whole = isDamaged || isJoining ? wanted.only(own) : wanted
         guard spread.beginsReading(for: node) else { return }
         let request = PageRequest(

@@ -6,8 +6,8 @@
 //                                            two donors, each compared to the end ──► joined
 //
 // Until then the node denies whom it knows, calls everybody else unknown, gives nobody pages and
-// confirms nothing (Core). The held sets are taken first: what is written later comes by itself, and
-// a target that moves with the writes of others is never reached.
+// confirms nothing (Core). The held sets are taken first: what is written later comes by itself,
+// and a target that moves with the writes of others is never reached.
 //
 // The lease alone would keep S2. The comparison is the second proof, of the marks themselves: a
 // donor whose index had lost something would give pages without it, and two donors do not lose the

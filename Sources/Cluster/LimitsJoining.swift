@@ -21,7 +21,7 @@ extension Limits {
     public static let joinSilenceNanos: UInt64 = 10_000_000_000
 
     /// Bytes of pages that a node takes in a second, unless it is configured otherwise: a donor
-    /// reads 70,000 writes for that, at 3.3 us each a quarter of its node loop's time, and 8 MiB are
-    /// 7 % of a gigabit link.
+    /// reads 70,000 writes for that, at 3.3 us each a quarter of its node loop's time, and 8 MiB
+    /// are 7 % of a gigabit link.
     public static let pullBytesPerSecond: UInt64 = 8 << 20
 }

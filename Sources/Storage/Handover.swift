@@ -26,6 +26,7 @@ final class Handover: Sendable {
         var urgentThrough: UInt64 = 0
         var forgetsDamage = false
         var hasJoined = false
+        var format: UInt64?
         var audits = false
         /// Copies of the sketch that were asked for.
         var freezesCount = 0
@@ -58,6 +59,8 @@ final class Handover: Sendable {
         case forgetDamage
         /// The marks are whole.
         case joined
+        /// Write this format from now on.
+        case raise(UInt64)
         /// Read every mark again.
         case audit
         /// Take the cluster's sketch key.
@@ -135,6 +138,12 @@ final class Handover: Sendable {
         bell.ring()
     }
 
+    /// Asks to write this format from now on.
+    func raise(to format: UInt64) {
+        work.withLock { $0.format = format }
+        bell.ring()
+    }
+
     /// Asks to read every mark again.
     func audit() {
         work.withLock { $0.audits = true }
@@ -198,6 +207,7 @@ final class Handover: Sendable {
                 work.hasJoined = false
                 return .joined
             }
+            if let format = work.format.take() { return .raise(format) }
             if work.audits {
                 work.audits = false
                 return .audit

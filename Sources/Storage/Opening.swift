@@ -39,7 +39,15 @@ struct Opening {
     let isCopied: Bool
     /// The state began empty, and nobody has found it whole since.
     let isJoining: Bool
+    /// What each file is written in.
+    let formats: Formats
     let watermark: UInt64
+}
+
+/// The formats of the two files; they differ when a life ended between raising one and the other.
+struct Formats {
+    let state: UInt64
+    let log: UInt64
 }
 
 /// What one environment says about itself.
@@ -47,6 +55,7 @@ private struct Identity {
     let storeID: UInt64
     let nodeID: UInt64
     let epoch: UInt64
+    var format: UInt64
 }
 
 extension Opening {
@@ -63,8 +72,8 @@ extension Opening {
             owner: owner
         )
         var log = try openLog(directory, options, owner)
-        let stateIdentity = try identity(state)
-        var logIdentity = try identity(log)
+        let stateIdentity = try identity(state, options)
+        var logIdentity = try identity(log, options)
         var doubt: String?
 
         if let ours = stateIdentity, let theirs = logIdentity, ours.storeID != theirs.storeID {
@@ -90,8 +99,10 @@ extension Opening {
         let life = Identity(
             storeID: known?.storeID ?? storeID,
             nodeID: known?.nodeID ?? nodeID,
-            epoch: Epoch(counter: counter + 1, random: random).raw
+            epoch: Epoch(counter: counter + 1, random: random).raw,
+            format: stateIdentity?.format ?? known?.format ?? Format.first(under: options.format)
         )
+        let logFormat = logIdentity?.format ?? life.format
 
         let files = Files(
             state: StateFile(
@@ -101,7 +112,9 @@ extension Opening {
             log: LogFile(environment: log, tables: LogTables(try log.tables(LogTables.names)))
         )
         if logIdentity == nil {
-            try files.writeLog(Identity(storeID: life.storeID, nodeID: life.nodeID, epoch: 0))
+            var early = Identity(storeID: life.storeID, nodeID: life.nodeID, epoch: 0, format: 0)
+            early.format = logFormat
+            try files.writeLog(early)
         }
         let watermark = try files.writeState(
             life,
@@ -109,7 +122,9 @@ extension Opening {
             log: logIdentity,
             doubt: &doubt
         )
-        try files.writeLog(life)
+        var logLife = life
+        logLife.format = logFormat
+        try files.writeLog(logLife)
         try flush(directory: directory)
         let isCopied = try files.writeBirth(directory)
         let isJoining = try files.isJoining()
@@ -122,6 +137,7 @@ extension Opening {
             restored: doubt,
             isCopied: isCopied,
             isJoining: isJoining,
+            formats: Formats(state: life.format, log: logFormat),
             watermark: watermark
         )
     }
@@ -155,16 +171,19 @@ extension Opening {
 
     /// What a file says about itself, read before anything is written into it; nil when it was only
     /// just created.
-    private static func identity(_ environment: Environment) throws(StorageError) -> Identity? {
+    private static func identity(
+        _ environment: Environment,
+        _ options: StoreOptions
+    ) throws(StorageError) -> Identity? {
         let transaction = try WriteTransaction(environment)
         let meta = try transaction.table("meta")
         guard let format = try transaction.number(.format, in: meta) else { return nil }
-        try Format.admit(format)
+        try Format.admit(format, newest: options.format)
         guard let storeID = try transaction.number(.storeID, in: meta),
             let nodeID = try transaction.number(.nodeID, in: meta),
             let epoch = try transaction.number(.epoch, in: meta)
         else { throw .corrupt("the data directory has lost its identity") }
-        return Identity(storeID: storeID, nodeID: nodeID, epoch: epoch)
+        return Identity(storeID: storeID, nodeID: nodeID, epoch: epoch, format: format)
     }
 }
 
@@ -251,7 +270,7 @@ private struct Files {
         _ transaction: borrowing WriteTransaction,
         _ meta: Table
     ) throws(StorageError) {
-        try transaction.set(.format, to: Format.current, in: meta)
+        try transaction.set(.format, to: identity.format, in: meta)
         try transaction.set(.storeID, to: identity.storeID, in: meta)
         try transaction.set(.nodeID, to: identity.nodeID, in: meta)
         try transaction.set(.epoch, to: identity.epoch, in: meta)

@@ -95,7 +95,8 @@ struct Serve: ParsableCommand {
             (.bootstrap, bootstrap ? "true" : nil), (.voters, voters), (.clusterKey, clusterKey),
             (.adminKeyFile, adminKeyFile), (.holds, holds), (.loops, loops),
             (.stalenessBound, stalenessBound), (.repairInterval, repairInterval),
-            (.pullRate, pullRate), (.policy, policy), (.publicURL, publicURL), (.functions, functions),
+            (.pullRate, pullRate), (.policy, policy), (.publicURL, publicURL),
+            (.functions, functions),
             (.functionsFolder, functionsDir), (.logLevel, logLevel),
         ]
         return Dictionary(

@@ -1,4 +1,5 @@
-// A node that joins: what it waits for, whom it is compared with, and what it must not say meanwhile.
+// A node that joins: what it waits for, whom it is compared with, and what it must not say
+// meanwhile.
 
 import Cluster
 import Suppression
@@ -25,7 +26,9 @@ private struct Stage {
 
     mutating func tick(after more: UInt64 = 0) -> Joining.Step {
         seconds += more
-        let others = linked.sorted { $0.key < $1.key }.map { (node: node($0.key), isLinked: $0.value) }
+        let others = linked.sorted { $0.key < $1.key }.map {
+            (node: node($0.key), isLinked: $0.value)
+        }
         return joining.ticked(held: held, others: others, now: seconds * 1_000_000_000)
     }
 
@@ -165,7 +168,8 @@ private struct Stage {
         return core
     }
 
-    private static func step(_ core: inout Core, _ event: Event, at millis: UInt64 = 1) -> [Effect] {
+    private static func step(_ core: inout Core, _ event: Event, at millis: UInt64 = 1) -> [Effect]
+    {
         var effects: [Effect] = []
         let now = Instant(bootNanos: millis * 1_000_000, wallMillis: 1_700_000_000_000)
         core.step(event, now: now, into: &effects)

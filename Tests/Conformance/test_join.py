@@ -31,7 +31,9 @@ def decisions(node, readers):
     body = json.dumps({"stream": "marketing", "topic": "news", "addresses": readers})
     answer = call(
         node.http, "POST", "/v1/check", body=body,
-        headers={"Authorization": f"Bearer {node.cluster.api_key}"})
+        headers={
+            "Authorization": f"Bearer {node.cluster.api_key}",
+            "Content-Type": "application/json"})
     if answer.status != 200:
         return None
     return [result["decision"] for result in answer.json()["results"]]

@@ -4,13 +4,16 @@ Half of the marks come from an import (many people under one dot), half one by o
 The history holds every answer that the joiners gave on their way.
 """
 
+import contextlib
 import socket
 import time
 
 from api import Api
+from checker import ANSWERED
 from clients import Crowd, People
 from cluster import eventually, split
 from joining import asked, joiner
+from history import now
 from outcome import BOUND, checked, settled
 from planted import fill
 
@@ -60,10 +63,9 @@ def percent(node):
 class Rig:
     """Three full nodes and the places of two more."""
 
-    def __init__(self, fresh, full, history, tmp_path):
+    def __init__(self, fresh, full, history, tmp_path, rate):
         self.count = 1_000_000 if full else 20_000
-        # The short form is slowed down, so that "in the middle" is some time.
-        flags = () if full else (("--pull-rate", "256KiB"),)
+        flags = (("--pull-rate", rate),) if rate else ()
         self.cluster = fresh("--staleness-bound", f"{BOUND}s", nodes=3)
         self.full, self.history = full, history
         fill(self.cluster, self.count // 2, tmp_path)
@@ -95,9 +97,18 @@ class Rig:
         return time.monotonic()
 
     def ready(self, node, begun):
-        """Waits until it is; answers the seconds."""
-        eventually(node.is_ready, f"{node.name} ready; {node.log_end()}", 240, every=0.05)
-        return time.monotonic() - begun
+        """Waits until it is; answers the seconds, and when it was last seen not to be."""
+        unready = [now()]
+
+        def is_ready():
+            asking = now()
+            if node.is_ready():
+                return True
+            unready.append(asking)
+            return False
+
+        eventually(is_ready, f"{node.name} ready; {node.log_end()}", 240, every=0.05)
+        return time.monotonic() - begun, unready[-1]
 
 
 def never_allowed(history, name, until):
@@ -105,22 +116,26 @@ def never_allowed(history, name, until):
     answers = [
         one["outcome"] for one in history.operations
         if one["op"] == "check" and one["node"] == name and one["return"] < until
-        and one["outcome"] != "broken"]
+        and one["outcome"] in ANSWERED]
     assert "allow" not in answers, f"{name} allowed somebody before it was ready"
+    assert answers, f"{name} was asked nothing before it was ready"
     return len(answers)
 
 
 def test_two_join_under_load(fresh, full, history, figure, tmp_path):
     """Seconds to ready, bytes over the floor; no allow before ready, none wrong after."""
-    rig = Rig(fresh, full, history, tmp_path)
-    ready = {}
+    # The short form is slowed down, so that something is asked on the way.
+    rig = Rig(fresh, full, history, tmp_path, None if full else "256KiB")
+    ready, waiting = {}, {}
+    for node in rig.joiners:
+        waiting[node.name] = contextlib.ExitStack()
+        waiting[node.name].enter_context(history.down(node.name))
 
     def strike():
         for node in rig.joiners:
             before = {one.name: seconds_of(one) for one in rig.cluster.nodes[:3]}
-            with history.down(node.name):
-                took = rig.ready(node, rig.start(node))
-            ready[node.name] = history.operations[-1]["return"]
+            with waiting[node.name]:
+                took, ready[node.name] = rig.ready(node, rig.start(node))
             marks, got = node.status()["marks"]["count"], read_bytes(node)
             donors = sum(seconds_of(one) - before[one.name] for one in rig.cluster.nodes[:3])
             figure(
@@ -128,8 +143,6 @@ def test_two_join_under_load(fresh, full, history, figure, tmp_path):
                 f"{got / marks:.1f} a mark, {got / (marks * FLOOR):.2f} of {FLOOR} bytes a mark; "
                 f"processor {seconds_of(node):.1f} s, the three others {donors:.1f} s")
 
-    with history.down("n5"):  # it is not there yet while n4 joins
-        pass
     rig.run(strike)
     asked_early = sum(never_allowed(history, name, ready[name]) for name in ready)
     checker = checked(history, rig.cluster, BOUND, figure)
@@ -141,7 +154,7 @@ def test_two_join_under_load(fresh, full, history, figure, tmp_path):
 
 def test_donor_and_joiner_are_killed(fresh, full, history, figure, tmp_path):
     """kill -9 of the donors and of the joiner in the middle: it goes on, and nothing is lost."""
-    rig = Rig(fresh, full, history, tmp_path)
+    rig = Rig(fresh, full, history, tmp_path, "1MiB" if full else "64KiB")
     cluster, (node, _) = rig.cluster, rig.joiners
     rig.joiners = [node]
     seen, first = [], {}
@@ -169,8 +182,7 @@ def test_donor_and_joiner_are_killed(fresh, full, history, figure, tmp_path):
             begun_again = rig.start(node)
             back = eventually(lambda: percent(node), "its status", 60, every=0.02)
             first["again"] = back
-            took = rig.ready(node, begun_again)
-        first["ready"] = history.operations[-1]["return"]
+            took, first["ready"] = rig.ready(node, begun_again)
         figure(
             f"donors killed at {seen[0]} %, joiner at {seen[1]} %, which came back with {back} %, "
             f"ready {took:.1f} s later, {time.monotonic() - begun:.1f} s in all")

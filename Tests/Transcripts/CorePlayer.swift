@@ -13,8 +13,8 @@ struct CorePlayer: Player {
     /// Every other node that was linked, and whether it still is.
     private var others: [NodeID: Bool] = [:]
 
-    /// `n1 [learner] [damaged] [joining] [page N] [pace BYTES] [holding WRITES] [generation N] voters
-    /// n1 n2 n3`.
+    /// `n1 [learner] [damaged] [joining] [page N] [pace BYTES] [holding WRITES] [generation N]
+    /// voters n1 n2 n3`.
     init(_ words: inout Words) throws(StoryError) {
         own = try words.origin()
         let isRestored = words.takes("learner")
