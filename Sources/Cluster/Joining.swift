@@ -72,7 +72,8 @@ public struct Joining: Sendable {
     public private(set) var missing = HeldSet()
     private var donors: [Donor] = []
     private var compared: NodeID?
-    private var leftCount: UInt64 = 0
+    /// Of the target, not held; nil before it was counted.
+    private var leftCount: UInt64?
     private var movedNanos: UInt64 = 0
     private var bytes: UInt64 = 0
     private var meter = (nanos: UInt64(0), bytes: UInt64(0), rate: UInt64(0))
@@ -107,7 +108,7 @@ public struct Joining: Sendable {
         guard !isOver, !told.isEmpty else { return .rest }
         measure(now)
         let left = target.subtracting(held)
-        if left.count != leftCount || movedNanos == 0 {
+        if left.count != leftCount {
             leftCount = left.count
             movedNanos = now
         }
@@ -159,7 +160,7 @@ public struct Joining: Sendable {
     public var progress: Progress? {
         guard !isOver else { return nil }
         return Progress(
-            held: target.count - min(leftCount, target.count),
+            held: leftCount.map { target.count - min($0, target.count) } ?? 0,
             of: target.count,
             bytes: bytes,
             bytesPerSecond: meter.rate,

@@ -158,6 +158,8 @@ def test_donor_and_joiner_are_killed(fresh, full, history, figure, tmp_path):
     cluster, (node, _) = rig.cluster, rig.joiners
     rig.joiners = [node]
     seen, first = [], {}
+    waiting = contextlib.ExitStack()
+    waiting.enter_context(history.down(node.name))
 
     def middle(least):
         """Waits until it has come so far, and not to the end."""
@@ -177,7 +179,7 @@ def test_donor_and_joiner_are_killed(fresh, full, history, figure, tmp_path):
                 donor.run()
         assert percent(node) is not None
         middle(20)
-        with history.down(node.name):
+        with waiting:
             node.kill()
             begun_again = rig.start(node)
             back = eventually(lambda: percent(node), "its status", 60, every=0.02)
