@@ -55,7 +55,7 @@ private struct Identity {
     let storeID: UInt64
     let nodeID: UInt64
     let epoch: UInt64
-    var format: UInt64
+    let format: UInt64
 }
 
 extension Opening {
@@ -87,21 +87,7 @@ extension Opening {
         if stateIdentity == nil && !created { doubt = doubt ?? "state.mdb was missing" }
         if stateIdentity != nil && logIdentity == nil { doubt = doubt ?? "log.mdb was missing" }
 
-        let known = stateIdentity ?? logIdentity
-        let storeID = try randomBits()
-        let nodeID = try randomBits() | 1  // never 0, which names no node
-        let highest = max(stateIdentity?.epoch ?? 0, logIdentity?.epoch ?? 0)
-        let counter = Epoch(raw: highest).counter
-        guard counter < .max else {
-            throw .unsupported("\(directory) was started 2^32 times: let the node join as empty")
-        }
-        let random = UInt32(truncatingIfNeeded: try randomBits())
-        let life = Identity(
-            storeID: known?.storeID ?? storeID,
-            nodeID: known?.nodeID ?? nodeID,
-            epoch: Epoch(counter: counter + 1, random: random).raw,
-            format: stateIdentity?.format ?? known?.format ?? Format.first(under: options.format)
-        )
+        let life = try nextLife(after: stateIdentity, logIdentity, directory, options)
         let logFormat = logIdentity?.format ?? life.format
 
         let files = Files(
@@ -112,9 +98,7 @@ extension Opening {
             log: LogFile(environment: log, tables: LogTables(try log.tables(LogTables.names)))
         )
         if logIdentity == nil {
-            var early = Identity(storeID: life.storeID, nodeID: life.nodeID, epoch: 0, format: 0)
-            early.format = logFormat
-            try files.writeLog(early)
+            try files.writeLog(life, epoch: 0, format: logFormat)
         }
         let watermark = try files.writeState(
             life,
@@ -122,9 +106,7 @@ extension Opening {
             log: logIdentity,
             doubt: &doubt
         )
-        var logLife = life
-        logLife.format = logFormat
-        try files.writeLog(logLife)
+        try files.writeLog(life, epoch: life.epoch, format: logFormat)
         try flush(directory: directory)
         let isCopied = try files.writeBirth(directory)
         let isJoining = try files.isJoining()
@@ -139,6 +121,29 @@ extension Opening {
             isJoining: isJoining,
             formats: Formats(state: life.format, log: logFormat),
             watermark: watermark
+        )
+    }
+
+    /// The life that begins now.
+    private static func nextLife(
+        after state: Identity?,
+        _ log: Identity?,
+        _ directory: String,
+        _ options: StoreOptions
+    ) throws(StorageError) -> Identity {
+        let known = state ?? log
+        let storeID = try randomBits()
+        let nodeID = try randomBits() | 1  // never 0, which names no node
+        let counter = Epoch(raw: max(state?.epoch ?? 0, log?.epoch ?? 0)).counter
+        guard counter < .max else {
+            throw .unsupported("\(directory) was started 2^32 times: let the node join as empty")
+        }
+        let random = UInt32(truncatingIfNeeded: try randomBits())
+        return Identity(
+            storeID: known?.storeID ?? storeID,
+            nodeID: known?.nodeID ?? nodeID,
+            epoch: Epoch(counter: counter + 1, random: random).raw,
+            format: known?.format ?? Format.first(under: options.format)
         )
     }
 
@@ -193,8 +198,14 @@ private struct Files {
     let log: LogFile
 
     /// Writes an identity into the log.
-    func writeLog(_ identity: Identity) throws(StorageError) {
+    func writeLog(_ life: Identity, epoch: UInt64, format: UInt64) throws(StorageError) {
         let transaction = try WriteTransaction(log.environment)
+        let identity = Identity(
+            storeID: life.storeID,
+            nodeID: life.nodeID,
+            epoch: epoch,
+            format: format
+        )
         try put(identity, transaction, log.tables.meta)
         try transaction.commit()
     }
