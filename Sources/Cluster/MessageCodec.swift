@@ -185,7 +185,10 @@ extension Page {
         var entries: [PageEntry] = []
         for _ in 0..<count {
             switch try cursor.u8(bytes) {
-            case 1: entries.append(.merged(try Merged(bytes, at: &cursor, isBrief: isBrief)))
+            case 1:
+                let strict = isBrief
+                let merged = try Merged(bytes, at: &cursor, isBrief: isBrief, isStrict: strict)
+                entries.append(.merged(merged))
             case 2: entries.append(.change(try cursor.change(bytes)))
             default: throw .malformed
             }

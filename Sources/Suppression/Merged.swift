@@ -95,11 +95,15 @@ public struct Merged: Equatable, Sendable {
 
     /// Reads what `encode` wrote; dots of nobody are refused.
     ///
-    /// - Parameter isBrief: form 3 may be there.
+    /// - Parameters:
+    ///   - isBrief: form 3 may be there.
+    ///   - isStrict: and is, wherever it could be: a message has one spelling, a log has records of
+    ///     before.
     public init(
         _ bytes: Span<UInt8>,
         at cursor: inout ByteCursor,
-        isBrief: Bool = true
+        isBrief: Bool = true,
+        isStrict: Bool = false
     ) throws(DecodeError) {
         let form = try cursor.u8(bytes)
         if form == 3, isBrief {
@@ -127,6 +131,7 @@ public struct Merged: Equatable, Sendable {
             dots.append(dot)
         }
         self.dots = dots
+        guard !isStrict || !namesItsDots else { throw .malformed }
     }
 }
 

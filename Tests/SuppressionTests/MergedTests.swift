@@ -27,9 +27,9 @@ private func bytes(_ merged: Merged, isBrief: Bool) -> [UInt8] {
     return bytes
 }
 
-private func read(_ bytes: [UInt8], isBrief: Bool) throws -> Merged {
+private func read(_ bytes: [UInt8], isBrief: Bool, isStrict: Bool = false) throws -> Merged {
     var cursor = ByteCursor()
-    let merged = try Merged(bytes.span, at: &cursor, isBrief: isBrief)
+    let merged = try Merged(bytes.span, at: &cursor, isBrief: isBrief, isStrict: isStrict)
     #expect(cursor.offset == bytes.count)
     return merged
 }
@@ -45,6 +45,10 @@ private func read(_ bytes: [UInt8], isBrief: Bool) throws -> Merged {
         #expect(try read(short, isBrief: true) == merged)
         #expect(try read(long, isBrief: true) == merged)
         #expect(try read(long, isBrief: false) == merged)
+        #expect(try read(short, isBrief: true, isStrict: true) == merged)
+        #expect(throws: DecodeError.self, "a message has one spelling") {
+            try read(long, isBrief: true, isStrict: true)
+        }
     }
 
     @Test("who speaks the version before refuses the brief form")
@@ -62,7 +66,7 @@ private func read(_ bytes: [UInt8], isBrief: Bool) throws -> Merged {
             let merged = Merged(.mark(key, both), dots: dots)
             let written = bytes(merged, isBrief: true)
             #expect(written[0] == 1)
-            #expect(try read(written, isBrief: true) == merged)
+            #expect(try read(written, isBrief: true, isStrict: true) == merged)
         }
         let all = Merged(.mark(key, both), dots: [dot(1, 7), dot(2, 3)])
         #expect(bytes(all, isBrief: true)[0] == 3)
