@@ -3,7 +3,7 @@
 import Suppression
 import Testing
 
-private func dot(_ node: UInt64, _ sequence: UInt64) -> Dot {
+private func point(_ node: UInt64, _ sequence: UInt64) -> Dot {
     Dot(origin: Origin(node: NodeID(raw: node), epoch: Epoch(raw: 1)), sequence: sequence)
 }
 
@@ -37,7 +37,7 @@ private func read(_ bytes: [UInt8], isBrief: Bool, isStrict: Bool = false) throw
 @Suite("a state that was pulled, as bytes") struct MergedTests {
     @Test("the brief form says a write once that the mark names, and comes back whole")
     func brief() throws {
-        let merged = Merged(.mark(key, mark(dot(1, 7))), dots: [dot(1, 7)])
+        let merged = Merged(.mark(key, mark(point(1, 7))), dots: [point(1, 7)])
         let long = bytes(merged, isBrief: false)
         let short = bytes(merged, isBrief: true)
         #expect(long[0] == 1 && short[0] == 3)
@@ -53,7 +53,7 @@ private func read(_ bytes: [UInt8], isBrief: Bool, isStrict: Bool = false) throw
 
     @Test("who speaks the version before refuses the brief form")
     func older() {
-        let merged = Merged(.mark(key, mark(dot(1, 7))), dots: [dot(1, 7)])
+        let merged = Merged(.mark(key, mark(point(1, 7))), dots: [point(1, 7)])
         #expect(throws: DecodeError.self) {
             try read(bytes(merged, isBrief: true), isBrief: false)
         }
@@ -61,14 +61,14 @@ private func read(_ bytes: [UInt8], isBrief: Bool, isStrict: Bool = false) throw
 
     @Test("other writes than the mark names are said, and none is made up")
     func others() throws {
-        let both = mark(dot(1, 7), dot(2, 3))
-        for dots in [[dot(1, 7)], [dot(1, 6), dot(2, 3)], [dot(2, 3), dot(1, 7)]] {
+        let both = mark(point(1, 7), point(2, 3))
+        for dots in [[point(1, 7)], [point(1, 6), point(2, 3)], [point(2, 3), point(1, 7)]] {
             let merged = Merged(.mark(key, both), dots: dots)
             let written = bytes(merged, isBrief: true)
             #expect(written[0] == 1)
             #expect(try read(written, isBrief: true, isStrict: true) == merged)
         }
-        let all = Merged(.mark(key, both), dots: [dot(1, 7), dot(2, 3)])
+        let all = Merged(.mark(key, both), dots: [point(1, 7), point(2, 3)])
         #expect(bytes(all, isBrief: true)[0] == 3)
         #expect(try read(bytes(all, isBrief: true), isBrief: true) == all)
     }
@@ -81,7 +81,7 @@ private func read(_ bytes: [UInt8], isBrief: Bool, isStrict: Bool = false) throw
         #expect(throws: DecodeError.self) { try read(empty, isBrief: true) }
         var nobody: [UInt8] = [3]
         key.encode(into: &nobody)
-        mark(dot(0, 1)).encode(into: &nobody)
+        mark(point(0, 1)).encode(into: &nobody)
         #expect(throws: DecodeError.self) { try read(nobody, isBrief: true) }
     }
 }
