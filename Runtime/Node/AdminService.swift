@@ -4,6 +4,7 @@
 //     /v1/status /v1/members                      admin key
 //     /v1/voters                                  admin key; see VotersRoute.swift
 //     /v1/leave /v1/evict                         admin key; see FarewellRoute.swift
+//     /v1/upgrade                                 admin key; see UpgradeRoute.swift
 //     /v1/repair                                  admin key; POST compares and mends
 //     /v1/tenants /v1/streams /v1/topics /v1/keys admin key; GET, POST, DELETE (for ever)
 //
@@ -104,6 +105,7 @@ extension NodeLoop: HTTPService {
             _ = try authorizeAdmin(call)
             functions(into: &answer)
         case "/v1/voters": return try voters(call, exchange, into: &answer)
+        case "/v1/upgrade": return try upgrades(call, exchange, into: &answer)
         case "/v1/repair": return try repairs(call, exchange, into: &answer)
         case "/v1/tenants": return try tenants(call, exchange, into: &answer)
         case "/v1/streams": return try streams(call, exchange, into: &answer)
@@ -121,7 +123,11 @@ extension NodeLoop: HTTPService {
             throw Refused(.unauthorized, "Send `Authorization: Bearer ADMIN_KEY` (file admin.key).")
         }
         if catalog.registers.isEmpty {
-            throw Refused(.unavailable, "This node has not joined its cluster yet; try again.")
+            let percent = joining.progress.map { " (\($0.percent) % of the writes)" } ?? ""
+            throw Refused(
+                .unavailable,
+                "This node has not joined its cluster yet\(percent); try again."
+            )
         }
         guard let key = AdminKey(text: text.span), catalog.isAdmin(hash: key.hash) else {
             throw Refused(.unauthorized, "This is not an admin key of this cluster.")
@@ -170,6 +176,10 @@ extension NodeLoop: HTTPService {
             )
             json.endObject()
             json.field("owed", owedCount)
+            json.key("format")
+            json.release(self)
+            json.key("joining")
+            json.joining(joining.progress, missing: joining.missing.count)
             json.key("peers")
             json.beginArray()
             for peer in knownPeers { json.peer(peer) }

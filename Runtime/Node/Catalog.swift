@@ -93,6 +93,8 @@ final class Catalog: Sendable {
     private let keys: [UInt64: KnownKey]
     private let admins: [[UInt8]]
     let voters: VoterSet?
+    /// The format that the cluster writes on its disks; nil until it was finalized once.
+    let format: UInt16?
     /// Under which marks are hashed for digests; nil until the cluster's secret is known.
     let sketchKey: SketchKey?
     /// What links name the cluster by; 0 until its secret is known.
@@ -115,6 +117,7 @@ final class Catalog: Sendable {
         keys = builder.keys
         admins = builder.admins
         voters = builder.voters
+        format = builder.format
         sketchKey = builder.sketchKey
         clusterID = builder.clusterID
         unusable = builder.unusable
@@ -161,6 +164,7 @@ struct CatalogBuilder {
     var keys: [UInt64: KnownKey] = [:]
     var admins: [[UInt8]] = []
     var voters: VoterSet?
+    var format: UInt16?
     var sketchKey: SketchKey?
     var clusterID: UInt64 = 0
     var unusable: [String] = []
@@ -183,6 +187,7 @@ struct CatalogBuilder {
         switch setting {
         case .clusterSecret(let sealed): sealedSecret = sealed
         case .voters(let set): voters = set
+        case .format(let number): format = number
         case .admin(_, let hash): if !register.final { admins.append(hash) }
         case .key(let tenant, let name, let hash, let scopes):
             keys[CatalogBuilder.prefix(hash)] = KnownKey(
@@ -251,7 +256,7 @@ struct CatalogBuilder {
             tenants[tenant]?.ring.add(
                 TokenKey(id: id, createdSeconds: createdSeconds, master: master, tenant: tenant)
             )
-        case .key, .admin, .clusterSecret, .voters: break
+        case .key, .admin, .clusterSecret, .voters, .format: break
         }
     }
 

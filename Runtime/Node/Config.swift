@@ -37,6 +37,10 @@ public struct Config: Sendable {
     public var stalenessBoundNanos: UInt64
     /// Nanoseconds between background repairs; 0 for never.
     public var repairIntervalNanos: UInt64
+    /// Bytes of pages that are taken in a second.
+    public var pullBytesPerSecond: UInt64
+    /// The formats of this process; not a key of the configuration.
+    public var release: Release
     /// What public opt-outs get past the deadline.
     public var policy: Policy
     /// The base of unsubscribe links, no slash at the end.
@@ -81,10 +85,11 @@ public struct Config: Sendable {
             }
             if let text = flags[key] { values[key] = ConfigValue(text: text, place: key.flag) }
         }
-        try self.init(ConfigReader(values: values))
+        try self.init(ConfigReader(values: values), Release(environment: environment))
     }
 
-    private init(_ reader: ConfigReader) throws(ConfigError) {
+    private init(_ reader: ConfigReader, _ release: Release) throws(ConfigError) {
+        self.release = release
         name = try reader.word(.name, default: "n1")
         dataDirectory = absolute(reader.text(.dataDirectory, default: "quell-data"))
         let base = try reader.number(.basePort, default: 8_100, in: 1...65_529)
@@ -109,6 +114,10 @@ public struct Config: Sendable {
             .repairInterval,
             default: "60s",
             in: 0...86_400_000_000_000
+        )
+        pullBytesPerSecond = try reader.bytesPerSecond(
+            .pullRate,
+            default: Cluster.Limits.pullBytesPerSecond
         )
         policy = try reader.choice(
             .policy,

@@ -42,6 +42,8 @@ public enum ConfigKey: String, CaseIterable, Sendable {
     case stalenessBound = "staleness_bound"
     /// How often the background repair runs.
     case repairInterval = "repair_interval"
+    /// How fast pages of others are taken in.
+    case pullRate = "pull_rate"
     /// What to answer past the acknowledgment deadline.
     case policy = "policy"
     /// The base of unsubscribe links.

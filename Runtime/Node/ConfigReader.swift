@@ -98,6 +98,21 @@ struct ConfigReader {
         return nanos
     }
 
+    /// A number with `KiB` or `MiB`.
+    func bytesPerSecond(_ key: ConfigKey, default fallback: UInt64) throws(ConfigError) -> UInt64 {
+        guard let value = values[key] else { return fallback }
+        let digits = value.text.prefix { $0.isASCII && $0.isNumber }
+        let units: [String: UInt64] = ["KiB": 1 << 10, "MiB": 1 << 20]
+        guard digits.count <= 6, let number = UInt64(digits), number > 0,
+            let scale = units[String(value.text.dropFirst(digits.count))]
+        else {
+            throw ConfigError(
+                "\(value.place): `\(value.text)` is no rate; write 512KiB or 8MiB, a second"
+            )
+        }
+        return number * scale
+    }
+
     /// `host:port`, comma by comma; an IPv6 literal in brackets.
     func addresses(_ key: ConfigKey) throws(ConfigError) -> [PeerAddress] {
         var found: [PeerAddress] = []

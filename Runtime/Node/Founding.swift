@@ -32,7 +32,7 @@ extension NodeLoop {
             region: Array(config.region.utf8),
             clusterID: catalog.clusterID,
             holdsAll: true,
-            protocolRange: UInt16(Version.wire)...UInt16(Version.wire),
+            protocolRange: config.release.speaks,
             address: Array("\(config.advertiseHost):\(config.peerPort)".utf8)
         )
     }

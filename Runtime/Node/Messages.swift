@@ -134,6 +134,8 @@ enum Limits {
     /// Connections of the admin listener: admins and scrapers are few, and these come out of the
     /// tenth of the descriptors that public connections leave.
     static let adminConnectionsCount = 64
+    /// Nanoseconds before a file is asked again to raise its format: its disk may be full.
+    static let raiseNanos: UInt64 = 5_000_000_000
     /// Repairs that wait for each other: an operator and the background, twice.
     static let repairOrdersCount = 4
     /// Bytes of the stack of a serving loop's thread.

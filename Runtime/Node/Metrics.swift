@@ -54,6 +54,7 @@ enum MetricName: String, CaseIterable {
     case repairBytes = "quell_repair_bytes_total"
     case repairUnequal = "quell_repair_unequal_peers"
     case repairDamaged = "quell_repair_damaged_state"
+    case joiningLeft = "quell_join_lacking_changes"
     case behind = "quell_peer_behind_changes"
     case lacking = "quell_peer_lacking_changes"
     case receipts = "quell_peer_receipts_total"
@@ -115,6 +116,7 @@ public final class NodeMetrics: Sendable {
     let repairBytes = Counter()
     let repairUnequal = Gauge()
     let repairDamaged = Gauge()
+    let joiningLeft = Gauge()
     let readiness = PublishedReadiness()
     let writability = PublishedReadiness()
     let owed = Gauge()
@@ -219,6 +221,7 @@ extension MetricsPage {
         page.sum(.repairBytes, "counter", [node.repairBytes.total])
         page.gauge(.repairUnequal, node.repairUnequal)
         page.gauge(.repairDamaged, node.repairDamaged)
+        page.gauge(.joiningLeft, node.joiningLeft)
         page.peers(node, peers)
         page.head(.ready, "gauge")
         page.sample(.ready, node.readiness.isReady ? "1" : "0")

@@ -84,6 +84,8 @@ struct NodeParts {
             seed: UInt64.random(in: .min ... .max)
         )
         boot.notes = identity.notes
+        boot.isJoining = identity.isJoining
+        boot.bounds.pullBytesPerSecond = config.pullBytesPerSecond
         self.boot = boot
         metrics.marks.set(identity.marksCount)
     }
@@ -160,7 +162,9 @@ public enum Node {
         for port in [config.peerPort, config.httpPort, config.adminPort, config.respPort] {
             try PortOwner.probe(host: config.listenHost, port: port)
         }
-        let opened = try Store.open(directory: config.dataDirectory) { event in
+        var options = StoreOptions()
+        options.format = UInt64(config.release.format)
+        let opened = try Store.open(directory: config.dataDirectory, options: options) { event in
             // False only when the node loop has gone or stands still; see storeReportsCount.
             _ = reports.post(event)
         }

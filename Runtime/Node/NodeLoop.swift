@@ -62,6 +62,8 @@ final class NodeLoop: Turn {
     /// Own writes that no majority of voters was known to hold when last asked.
     var owed: HeldSet
     var progress: PeerProgress
+    var joining: Joining
+    var upgrade: Upgrade
     private var drained: Set<Int> = []
     private var drainDeadlineNanos: UInt64?
     /// When a node that has left ends.
@@ -88,7 +90,9 @@ final class NodeLoop: Turn {
         core = Core(parts.boot)
         owed = parts.identity.ownWrites
         progress = PeerProgress(own: parts.boot.own)
-        peers = PeerDoor(log: parts.log) { _ in }
+        joining = Joining(isJoining: parts.boot.isJoining)
+        upgrade = Upgrade(format: parts.identity.format)
+        peers = PeerDoor(log: parts.log, release: parts.config.release) { _ in }
         desk = RepairDesk(
             own: parts.identity.nodeID,
             isDamaged: parts.identity.damage.isOfState,
@@ -114,7 +118,9 @@ final class NodeLoop: Turn {
             throw error
         }
         self.admin = admin
-        peers = PeerDoor(log: log, members: memberDoor()) { [unowned self] in heard($0) }
+        peers = PeerDoor(log: log, release: config.release, members: memberDoor()) {
+            [unowned self] in heard($0)
+        }
         try peers.open(on: loop, ownIdentity, clusterKey.derivedKey("links-1"), config)
         ticker = try EventLoop.Timer(
             on: loop,
@@ -126,6 +132,7 @@ final class NodeLoop: Turn {
         }
         if let key = catalog.sketchKey { store.adopt(key) }
         if catalog.registers.isEmpty { bootstrap() }
+        joiningBegins()
         loop.run()
         loop.close()
     }
@@ -195,6 +202,7 @@ final class NodeLoop: Turn {
             repair(.frozen(sketch, marksCount: UInt64(marks)))
         case .audited(let audit): audited(audit)
         case .writable: isLogFull = false
+        case .raised(let file, let format): raised(file, to: format)
         }
         metrics.checkpointLag.set(Int(lastPersisted - min(lastPersisted, checkpointed)))
     }
@@ -351,6 +359,8 @@ final class NodeLoop: Turn {
         }
         lastTickNanos = now
         step(.ticked)
+        joiningTick()
+        upgradeTick()
         repairTick()
         foundIfComplete()
         do { try view.renew() } catch { log.warning("the state cannot be read", error) }

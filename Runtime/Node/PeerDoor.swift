@@ -21,6 +21,8 @@ struct LinkedPeer {
     let node: NodeID
     let epoch: Epoch
     let isEmpty: Bool
+    /// The newest format that it reads and speaks.
+    let format: UInt16
     let roundTripNanos: UInt64?
 }
 
@@ -44,6 +46,8 @@ final class PeerDoor: PeerService {
     private struct Linked {
         let id: PeerLinkID
         let identity: PeerIdentity
+        /// The protocol that both ends speak.
+        let version: UInt16
         /// Writes said last in this turn, to leave in one frame with those that are said next.
         var changes: [Change] = []
         var changesBytes = 0
@@ -86,6 +90,9 @@ final class PeerDoor: PeerService {
     }
 
     private let log: NodeLog
+    private let release: Release
+    /// Addresses whose node speaks other versions of the protocol than this one.
+    private(set) var refused: [String: ClosedRange<UInt16>] = [:]
     private let step: (Event) -> Void
     /// Who is there; nil before the node runs.
     let members: MemberDoor?
@@ -97,12 +104,20 @@ final class PeerDoor: PeerService {
     private(set) var dropped = 0
     /// Frames that no version of ours sends.
     private(set) var malformed = 0
+    /// Bytes of the pages that came.
+    private(set) var pageBytes: UInt64 = 0
     /// Two lives or places of one node answer; both must refuse writes (DESIGN 14).
     private(set) var isCloned = false
 
     /// - Parameter step: hands an event to the Core and carries out what follows.
-    init(log: NodeLog, members: MemberDoor? = nil, step: @escaping (Event) -> Void) {
+    init(
+        log: NodeLog,
+        release: Release,
+        members: MemberDoor? = nil,
+        step: @escaping (Event) -> Void
+    ) {
         self.log = log
+        self.release = release
         self.members = members
         self.step = step
     }
@@ -152,6 +167,7 @@ final class PeerDoor: PeerService {
                 node: link.peer.node,
                 epoch: link.peer.epoch,
                 isEmpty: link.peer.clusterID == 0,
+                format: link.peer.protocolRange.upperBound,
                 roundTripNanos: link.roundTripNanos
             )
         }
@@ -202,7 +218,7 @@ final class PeerDoor: PeerService {
         switch message {
         case .changes(let changes): links[node]?.begin(changes)
         case .receipts(let generation, let ranges): links[node]?.begin(ranges, generation)
-        default: if let id = links[node]?.id { write(message, to: id) }
+        default: if let linked = links[node] { write(message, to: linked) }
         }
     }
 
@@ -211,22 +227,22 @@ final class PeerDoor: PeerService {
         if !linked.changes.isEmpty {
             links[node]?.changes = []
             links[node]?.changesBytes = 0
-            write(.changes(linked.changes), to: linked.id)
+            write(.changes(linked.changes), to: linked)
         } else if !linked.receipts.isEmpty {
             links[node]?.receipts = []
-            write(.receipts(generation: linked.generation, linked.receipts), to: linked.id)
+            write(.receipts(generation: linked.generation, linked.receipts), to: linked)
         }
     }
 
-    private func write(_ message: Message, to link: PeerLinkID) {
+    private func write(_ message: Message, to linked: Linked) {
         guard let server else { return }
-        guard server.hasRoom(link) else {
+        guard server.hasRoom(linked.id) else {
             dropped += 1
             return
         }
         buffer.removeAll(keepingCapacity: true)
-        message.encode(into: &buffer)
-        if !server.send(link, buffer.span) { dropped += 1 }
+        message.encode(into: &buffer, version: linked.version)
+        if !server.send(linked.id, buffer.span) { dropped += 1 }
     }
 
     // MARK: in
@@ -234,7 +250,9 @@ final class PeerDoor: PeerService {
     func linked(_ link: PeerLinkID, _ peer: PeerIdentity) {
         let name = String(decoding: peer.name, as: UTF8.self)
         let zone = String(decoding: peer.zone, as: UTF8.self)
-        links[peer.node] = Linked(id: link, identity: peer)
+        let version = min(release.speaks.upperBound, peer.protocolRange.upperBound)
+        links[peer.node] = Linked(id: link, identity: peer, version: version)
+        refused[String(decoding: peer.address, as: UTF8.self)] = nil
         nodes[link] = peer.node
         log.notice("linked", ["peer.name": name, "peer.id": hexText(peer.node.raw)])
         let holds: Holding = peer.holdsAll ? .all : .cache
@@ -246,7 +264,10 @@ final class PeerDoor: PeerService {
         guard let node = nodes[link] else { return }
         members?.heard(from: node)
         do {
-            step(.received(from: node, try Message(decoding: frame)))
+            let version = links[node]?.version ?? release.format
+            let message = try Message(decoding: frame, version: version)
+            if case .page = message { pageBytes += UInt64(frame.count) }
+            step(.received(from: node, message))
         } catch {
             malformed += 1
             log.warning("a peer said what no version says; the link ends", error)
@@ -278,15 +299,37 @@ final class PeerDoor: PeerService {
 
     func failed(address: [UInt8], _ why: PeerEnd) {
         if case .failed(-ECONNREFUSED) = why { members?.refused(address: address) }
+        if case .otherProtocol(let theirs) = why { return refuse(address, theirs) }
         // Dials of nodes that are down come back every second; they are no news.
         switch why {
-        case .wrongKey, .otherCluster, .otherProtocol, .garbage, .forged, .malformed, .cloned: break
+        case .wrongKey, .otherCluster, .garbage, .forged, .malformed, .cloned: break
         default: return
         }
         log.notice(
             "no link",
             ["address": String(decoding: address, as: UTF8.self), "cause": "\(why)"]
         )
+    }
+
+    /// Told once for each address, and shown for as long as it does not link.
+    private func refuse(_ address: [UInt8], _ theirs: ClosedRange<UInt16>) {
+        let place = String(decoding: address, as: UTF8.self)
+        guard refused[place] != theirs, refused.count < Cluster.Limits.peersCount else { return }
+        refused[place] = theirs
+        log.warning(
+            "a node speaks none of our versions of the protocol; no link until one is upgraded",
+            [
+                "address": place, "peer.speaks": theirs.words,
+                "node.speaks": release.speaks.words,
+            ]
+        )
+    }
+}
+
+extension ClosedRange<UInt16> {
+    /// Versions, for people.
+    var words: String {
+        lowerBound == upperBound ? "\(lowerBound)" : "\(lowerBound) to \(upperBound)"
     }
 }
 

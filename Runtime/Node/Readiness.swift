@@ -18,6 +18,7 @@ import Wire
 enum Unready: Int {
     case starting, stopping, failed, stands, full, shedding, cloned, noCatalog, doubted, damaged,
         learner
+    case joining
     case noLease, stale
 
     /// For the operator; after "not ready: ".
@@ -34,6 +35,7 @@ enum Unready: Int {
         case .doubted: "no lease: this data directory was put back from a copy"
         case .damaged: "no lease: marks are damaged; run `quell repair`"
         case .learner: "no lease: a learner, which catches up with the voters"
+        case .joining: "joining: marks of the others are still coming; see `quell status`"
         case .noLease: "no lease: a majority of voters has not confirmed what is shown here"
         case .stale: "the lease is older than the staleness bound"
         }
@@ -44,6 +46,7 @@ extension NodeLoop {
     /// What is against checks here; nil when they are answered.
     var unready: Unready? {
         if let cause = common { return cause }
+        if core.isJoining { return .joining }
         let now = Clock.bootNanoseconds()
         if lease.permitsAllow(now: now, boundNanos: config.stalenessBoundNanos) { return nil }
         if lease.asOfNanos != nil { return .stale }

@@ -21,6 +21,8 @@ struct RepairOrder {
     let isDry: Bool
     /// Read every own mark again first.
     var isDeep = false
+    /// Of a node that joins: twice, and no peer a second time.
+    var isForJoining = false
     var audit: Audit?
     /// Peers to compare with, in this order.
     var waiting: [KnownPeer]
@@ -74,6 +76,7 @@ extension NodeLoop {
         note(event)
         step(event)
         switch event {
+        case .received(let node, .held(_, let set)): joining.told(set, by: node)
         case .received(let node, .repair(let number, let message)):
             repair(.received(RepairID(peer: node, number: number), message))
         case .unlinked(let node): repair(.unlinked(node))
@@ -194,14 +197,16 @@ extension NodeLoop {
             }
             order.current = next
             desk.orders[0] = order
-            repair(.asked(peer: next.node, isDry: order.isDry))
+            let limit = Cluster.Limits.self
+            let rounds = order.isForJoining ? limit.joinRoundsCount : limit.repairRoundsCount
+            repair(.asked(peer: next.node, isDry: order.isDry, roundsCount: rounds))
         }
     }
 
     /// What came from one peer, the peers before it may lack.
     private func passAgain(_ order: inout RepairOrder) -> Bool {
         let pulled = order.reports.dropFirst().contains { $0.report.pulled > 0 }
-        guard pulled, !order.isDry, !order.isSecondPass else { return false }
+        guard pulled, !order.isDry, !order.isSecondPass, !order.isForJoining else { return false }
         order.isSecondPass = true
         order.waiting = order.all
         desk.orders[0] = order
@@ -232,6 +237,7 @@ extension NodeLoop {
     }
 
     private func finish(_ order: RepairOrder) {
+        if order.isForJoining { return order.reports.forEach { compared($0.report) } }
         metrics.repairUnequal.set(order.reports.count { !$0.report.isEqual })
         guard let exchange = order.exchange else { return }
         _ = admin?.complete(exchange) { $0.repaired(order) }

@@ -31,8 +31,8 @@ public enum PeerEnd: Error, Hashable, Sendable {
     case tooLong
     /// The peer belongs to another cluster.
     case otherCluster
-    /// No version of the protocol is spoken by both.
-    case otherProtocol
+    /// No version of the protocol is spoken by both; these are the peer's.
+    case otherProtocol(ClosedRange<UInt16>)
     /// We reached ourselves.
     case ourselves
     /// Another life or another place of the same node is linked and alive.

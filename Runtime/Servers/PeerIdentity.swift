@@ -68,7 +68,7 @@ public struct PeerIdentity: Equatable, Sendable {
     func refusal(of other: PeerIdentity) -> PeerEnd? {
         let isSameCluster = clusterID == other.clusterID
         if !isSameCluster, clusterID != 0, other.clusterID != 0 { return .otherCluster }
-        if agreed(with: other) == nil { return .otherProtocol }
+        if agreed(with: other) == nil { return .otherProtocol(other.protocolRange) }
         if node == other.node { return epoch == other.epoch ? .ourselves : .cloned }
         return nil
     }

@@ -100,7 +100,9 @@ extension PeerServer {
         if link.linkedAt != nil {
             service.unlinked(link.id, fate)
         } else if fate != .duplicate, fate != .farewell(.duplicate) {
-            service.failed(address: link.dialed ?? link.stream.peer, fate)
+            // Whose hello opened says where it is reached; its socket's port helps no operator.
+            let named = link.peer.flatMap { $0.address.isEmpty ? nil : $0.address }
+            service.failed(address: link.dialed ?? named ?? link.stream.peer, fate)
         }
     }
 

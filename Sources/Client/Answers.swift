@@ -154,6 +154,27 @@ public struct PeerStatus: Sendable {
     }
 }
 
+/// How far a node is on its way into the cluster.
+public struct JoinStatus: Sendable {
+    /// Of the writes that the others held when it came, in percent.
+    public let percent: Int64
+    /// How many writes that were.
+    public let of: Int64
+    /// Bytes of pages a second.
+    public let bytesPerSecond: Int64
+    /// Nodes whose marks were compared with its own.
+    public let compared: Int64
+
+    init?(_ json: JSONValue?) {
+        guard let json, let percent = json["percent"]?.integer, let of = json["of"]?.integer
+        else { return nil }
+        self.percent = percent
+        self.of = of
+        bytesPerSecond = json["bytes_per_second"]?.integer ?? 0
+        compared = json["compared"]?.integer ?? 0
+    }
+}
+
 /// How a node is (DESIGN 10.5).
 public struct NodeStatus: Sendable {
     /// Its name.
@@ -176,6 +197,8 @@ public struct NodeStatus: Sendable {
     public let digest: String?
     /// Own writes that no majority of voters is known to hold; nil when the node does not say.
     public let owed: Int64?
+    /// How far it is on its way into the cluster; nil when it is a part of it.
+    public let joining: JoinStatus?
     /// The others, as it sees them.
     public let peers: [PeerStatus]
     /// The node's answer as one line of JSON.
@@ -196,6 +219,7 @@ public struct NodeStatus: Sendable {
         stalenessMillis = json["lease"]?["staleness_ms"]?.integer
         digest = json["marks"]?["digest"]?.string
         owed = json["owed"]?.integer
+        joining = JoinStatus(json["joining"])
         peers = (json["peers"]?.array ?? []).compactMap(PeerStatus.init)
         self.json = json.text
     }

@@ -40,6 +40,10 @@ public struct Boot: Sendable {
     /// The state may lack what the held set names: this life confirms nothing, and gives pages of
     /// its own writes only, until it is repaired.
     public let isDamaged: Bool
+    /// The directory began empty, and nobody has found it whole since: this life vouches for
+    /// nothing and gives pages of its own writes only (Joining). A founder has nothing to catch up
+    /// with.
+    public var isJoining = false
     /// What this node remembers of itself.
     public var notes: [OwnNote] = []
     /// Random bits, for nonces.
@@ -88,6 +92,8 @@ public struct Core: Sendable {
     public internal(set) var isDoubted: Bool
     /// The state may lack what the held set names.
     public private(set) var isDamaged: Bool
+    /// The state does not have yet what others hold.
+    public internal(set) var isJoining: Bool
     let bounds: Bounds
     let bugs: SeededBugs
     var gate: AckGate
@@ -131,6 +137,7 @@ public struct Core: Sendable {
         voters = boot.voters
         isDoubted = boot.isRestored
         isDamaged = boot.isDamaged
+        isJoining = boot.isJoining && !boot.voters.hasFounder(boot.own)
         bounds = boot.bounds
         bugs = boot.bugs
         gate = AckGate(own: boot.own, voters: boot.voters, held: boot.held, bugs: boot.bugs)
@@ -187,8 +194,8 @@ public struct Core: Sendable {
     public var votersInForce: VoterSet { voters }
 
     /// What this node can vouch for. Others may confirm what it has committed, and a damaged state
-    /// may have lost marks since.
-    var lease: Lease { isDamaged ? .void : freshness.lease }
+    /// may have lost marks since; one that is joining never had them.
+    var lease: Lease { isDamaged || isJoining ? .void : freshness.lease }
 
     /// Writes without an answer yet.
     public var waitingCount: Int { gate.waitingCount }
@@ -220,6 +227,7 @@ public struct Core: Sendable {
             freshness.forget(own.node)
             effects.append(.vouch(lease))
         case .repaired: isDamaged = false
+        case .joined: isJoining = false
         case .linked(let peer): linked(peer, into: &effects)
         case .unlinked(let node):
             spread.unlinked(node)

@@ -202,6 +202,7 @@ extension Core {
             missing,
             from: donor,
             writes: bounds.pullDotsCount,
+            bytesPerSecond: bounds.pullBytesPerSecond,
             now: now.bootNanos
         )
         carryOut(step, into: &effects)
@@ -214,6 +215,7 @@ extension Core {
         let step = pulling.advance(
             settled: settledThrough,
             hasRoom: backlog <= bounds.pullBacklogCount,
+            bytesPerSecond: bounds.pullBytesPerSecond,
             now: now.bootNanos
         )
         carryOut(step, into: &effects)
@@ -277,8 +279,9 @@ extension Core {
                 effects.append(.send(to: node, message))
             }
         }
-        // Of a damaged state only what this life added is known to be whole.
-        let whole = isDamaged ? wanted.only(own) : wanted
+        // Of a damaged state, or one that is only coming, what this life added is known to be
+        // whole.
+        let whole = isDamaged || isJoining ? wanted.only(own) : wanted
         guard spread.beginsReading(for: node) else { return }
         let request = PageRequest(
             peer: node,

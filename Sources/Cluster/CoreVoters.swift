@@ -302,6 +302,7 @@ extension Core {
     mutating func adopt(_ next: VoterSet, now: Instant, into effects: inout [Effect]) {
         guard next.generation > voters.generation, !hasFailed else { return }
         voters = next
+        if next.hasFounder(own) { isJoining = false }
         gate.adopt(next, into: &effects)
         freshness.adopt(next)
         asking.reset()

@@ -153,6 +153,8 @@ public enum Event: Equatable, Sendable {
     case damaged
     /// The state was compared with others and mended: it has what the held set names.
     case repaired
+    /// The state was pulled and compared with others: it has what they hold.
+    case joined
     /// A link to this life of a node came up; both ends send what they must anew.
     case linked(Peer)
     /// The link to a node went down.

@@ -42,8 +42,8 @@ extension Limits {
     /// Bytes of entries after which a page ends; the entry that crosses it is below 128 KiB.
     public static let pageBytes = 256 << 10
     /// Writes that one pull asks for: what it brings counts only when all of it is there, so a cut
-    /// link may repeat this much (about 4 MB).
-    public static let pullDotsCount: UInt64 = 32_768
+    /// link or a crash repeats this much: four pages, 0.5 MB. Closing costs one commit more for it.
+    public static let pullDotsCount: UInt64 = 4_096
     /// Intervals of the writes that one pull asks for.
     public static let pullIntervalsCount = 4_096
     /// Records that may wait for the checkpoint before the next page is asked for: a quarter of
@@ -85,6 +85,8 @@ public struct Bounds: Equatable, Sendable {
     public var pullDotsCount = Limits.pullDotsCount
     /// As `Limits.pullBacklogCount`.
     public var pullBacklogCount = Limits.pullBacklogCount
+    /// As `Limits.pullBytesPerSecond`.
+    public var pullBytesPerSecond = Limits.pullBytesPerSecond
     /// As `Limits.heldStepsCount`.
     public var heldStepsCount = Limits.heldStepsCount
 

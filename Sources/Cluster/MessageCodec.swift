@@ -10,9 +10,13 @@ public import Suppression
 
 extension Message {
     static let version: UInt8 = 1
+    /// The newest version of the protocol; who speaks it to a peer of version 1 says less.
+    public static let newest: UInt16 = 2
 
     /// Appends the whole message.
-    public func encode(into out: inout [UInt8]) {
+    ///
+    /// - Parameter version: what both ends of the link speak.
+    public func encode(into out: inout [UInt8], version: UInt16 = Message.newest) {
         out.append(Message.version)
         switch self {
         case .changes(let changes):
@@ -45,7 +49,7 @@ extension Message {
             wanted.encode(into: &out)
         case .page(let page):
             out.append(8)
-            page.encode(into: &out)
+            page.encode(into: &out, isBrief: version >= 2)
         case .prepare, .promised, .accept, .accepted, .declined, .doubted:
             encodeChoice(into: &out)
         case .repair(let conversation, let message): message.encode(conversation, into: &out)
@@ -53,7 +57,12 @@ extension Message {
     }
 
     /// Reads one message that fills all of `bytes`.
-    public init(decoding bytes: Span<UInt8>) throws(DecodeError) {
+    ///
+    /// - Parameter version: as in `encode`; what belongs to a newer one is malformed.
+    public init(
+        decoding bytes: Span<UInt8>,
+        version: UInt16 = Message.newest
+    ) throws(DecodeError) {
         guard bytes.count <= Limits.messageBytes else { throw .malformed }
         var cursor = ByteCursor()
         guard try cursor.u8(bytes) == Message.version else { throw .malformed }
@@ -80,7 +89,7 @@ extension Message {
             let wanted = try cursor.heldSet(bytes)
             guard !wanted.isEmpty else { throw .malformed }
             self = .pull(number: number, wanted: wanted, after: after)
-        case 8: self = .page(try Page(bytes, at: &cursor))
+        case 8: self = .page(try Page(bytes, at: &cursor, isBrief: version >= 2))
         default: self = try Message.choice(kind, bytes, at: &cursor)
         }
         guard cursor.offset == bytes.count else { throw .malformed }
@@ -142,7 +151,7 @@ extension Confirmation {
 }
 
 extension Page {
-    func encode(into out: inout [UInt8]) {
+    func encode(into out: inout [UInt8], isBrief: Bool) {
         out.append(bigEndian: number)
         out.append(isLast ? 1 : 0)
         out.append(optional: reached)
@@ -152,7 +161,7 @@ extension Page {
             switch entry {
             case .merged(let merged):
                 out.append(1)
-                merged.encode(into: &out)
+                merged.encode(into: &out, isBrief: isBrief)
             case .change(let change):
                 out.append(2)
                 out.append(change: change)
@@ -160,7 +169,11 @@ extension Page {
         }
     }
 
-    init(_ bytes: Span<UInt8>, at cursor: inout ByteCursor) throws(DecodeError) {
+    init(
+        _ bytes: Span<UInt8>,
+        at cursor: inout ByteCursor,
+        isBrief: Bool
+    ) throws(DecodeError) {
         number = try cursor.u64(bytes)
         isLast = try cursor.flag(bytes)
         reached = try cursor.optionalDot(bytes)
@@ -172,7 +185,10 @@ extension Page {
         var entries: [PageEntry] = []
         for _ in 0..<count {
             switch try cursor.u8(bytes) {
-            case 1: entries.append(.merged(try Merged(bytes, at: &cursor)))
+            case 1:
+                let strict = isBrief
+                let merged = try Merged(bytes, at: &cursor, isBrief: isBrief, isStrict: strict)
+                entries.append(.merged(merged))
             case 2: entries.append(.change(try cursor.change(bytes)))
             default: throw .malformed
             }

@@ -5,6 +5,9 @@
 //               │                                     asked again, while the same donor has more
 //               └─ no page in time: idle, and this donor is passed over for a while
 //
+// A page is asked for when the bytes that came before it are paid for: a node that takes in a
+// million marks leaves the line, and its donor's time, to those who opt out meanwhile.
+//
 // The held set rises by a `holds` record that is handed to the log only when every entry of every
 // page is committed: raised any sooner, a crash or a full disk would leave writes "held" that are
 // nowhere. A refused record ends the pull; what it brought stays, and counts for nothing.
@@ -15,6 +18,8 @@ import Suppression
 struct Pulling: Sendable {
     private enum Phase: Equatable {
         case idle
+        /// The next page will be asked for when there is room and the last ones are paid for.
+        case due
         case asked(deadlineNanos: UInt64)
         case storing(through: UInt64, isLast: Bool)
         case closing(through: UInt64)
@@ -39,6 +44,7 @@ struct Pulling: Sendable {
     private var after: Dot?
     private var avoided = NodeID(raw: 0)
     private var avoidedUntilNanos: UInt64 = 0
+    private var pace = Pace()
 
     /// Whether nothing is being pulled.
     var isIdle: Bool { phase == .idle }
@@ -57,6 +63,7 @@ struct Pulling: Sendable {
         _ missing: HeldSet,
         from donor: NodeID,
         writes: UInt64,
+        bytesPerSecond: UInt64 = .max,
         now: UInt64
     ) -> Step {
         precondition(isIdle, "one pull at a time")
@@ -65,10 +72,12 @@ struct Pulling: Sendable {
         rest = missing.subtracting(wanted)
         number += 1
         after = nil
-        return ask(now: now)
+        phase = .due
+        return ask(bytesPerSecond, now: now)
     }
 
-    private mutating func ask(now: UInt64) -> Step {
+    private mutating func ask(_ bytesPerSecond: UInt64, now: UInt64) -> Step {
+        guard pace.isPaid(bytesPerSecond, now: now) else { return .rest }
         phase = .asked(deadlineNanos: now + Limits.pageDeadlineNanos)
         return .ask(donor, number: number, wanted, after: after)
     }
@@ -81,6 +90,7 @@ struct Pulling: Sendable {
         guard page.entries.allSatisfy({ $0.dots.allSatisfy(known.contains) }) else { return nil }
         wanted = wanted.intersection(page.held)
         after = page.reached ?? after
+        pace.spend(page.approximateBytes)
         return page.entries
     }
 
@@ -102,9 +112,15 @@ struct Pulling: Sendable {
     /// - Parameters: - settled: local sequence up to which the log is on disk, or was refused; a
     ///   refusal ends the pull, so what a pull of now handed to the log is on disk. - hasRoom:
     ///   whether the state keeps up with the log.
-    mutating func advance(settled: UInt64, hasRoom: Bool, now: UInt64) -> Step {
+    mutating func advance(
+        settled: UInt64,
+        hasRoom: Bool,
+        bytesPerSecond: UInt64 = .max,
+        now: UInt64
+    ) -> Step {
         switch phase {
         case .idle: return .rest
+        case .due: return hasRoom ? ask(bytesPerSecond, now: now) : .rest
         case .asked(let deadlineNanos):
             if now >= deadlineNanos {
                 avoided = donor
@@ -124,7 +140,8 @@ struct Pulling: Sendable {
                 }
                 return .close(wanted)
             }
-            return hasRoom ? ask(now: now) : .rest
+            phase = .due
+            return hasRoom ? ask(bytesPerSecond, now: now) : .rest
         case .closing(let through):
             guard settled >= through else { return .rest }
             let more = rest
@@ -152,8 +169,41 @@ struct Pulling: Sendable {
 
     /// A link went down.
     mutating func unlinked(_ peer: NodeID) {
+        if phase == .due, peer == donor { abandon() }
         if case .asked = phase, peer == donor { abandon() }
         if case .storing(_, isLast: false) = phase, peer == donor { abandon() }
+    }
+}
+
+/// Bytes that came, against bytes that may come: a bucket of one second's worth.
+private struct Pace: Sendable {
+    private var debt: UInt64 = 0
+    private var paidNanos: UInt64 = 0
+
+    mutating func spend(_ bytes: Int) { debt += UInt64(bytes) }
+
+    /// Whether less than a second's worth is owed now.
+    mutating func isPaid(_ bytesPerSecond: UInt64, now: UInt64) -> Bool {
+        guard bytesPerSecond < .max else { return true }
+        // A second pays all that is ever owed: a page may cross the line, a second one not.
+        let nanos = min(now - min(now, paidNanos), 1_000_000_000)
+        let paid = bytesPerSecond * nanos / 1_000_000_000
+        guard paid > 0 else { return debt < bytesPerSecond }
+        debt -= min(debt, paid)
+        paidNanos = now
+        return debt < bytesPerSecond
+    }
+}
+
+extension Page {
+    /// Bytes on the wire, near enough to pace pulls.
+    public var approximateBytes: Int {
+        entries.reduce(0) { sum, entry in
+            switch entry {
+            case .merged(let merged): sum + merged.approximateBytes
+            case .change(let change): sum + change.approximateBytes
+            }
+        }
     }
 }
 

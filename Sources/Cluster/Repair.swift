@@ -20,6 +20,7 @@ public struct Repair: Sendable {
     private struct Run {
         var report: RepairReport
         let isDry: Bool
+        let roundsMost: Int
         let beganNanos: UInt64
         var roundsCount = 0
         var nextNanos: UInt64
@@ -30,6 +31,7 @@ public struct Repair: Sendable {
 
     private let own: NodeID
     private var isDamaged: Bool
+    private var isJoining = false
     private var run: Run?
     private var sessions: [RepairSession] = []
     private var isFreezing = false
@@ -66,7 +68,7 @@ public struct Repair: Sendable {
         into effects: inout [RepairEffect]
     ) {
         switch event {
-        case .asked(let peer, let isDry): begin(peer, isDry: isDry, now: now)
+        case .asked(let peer, let isDry, let rounds): begin(peer, isDry, rounds, now: now)
         case .frozen(let sketch, let marksCount):
             isFreezing = false
             for at in sessions.indices where sessions[at].phase == .freezing {
@@ -87,6 +89,7 @@ public struct Repair: Sendable {
             if run?.id == nil, run?.report.peer == node { finish(.unreachable, now, &effects) }
         case .damaged(let isDamaged): self.isDamaged = isDamaged
         case .turned: for at in sessions.indices { sessions[at].peel(&effects) }
+        case .joining(let isJoining): self.isJoining = isJoining
         case .ticked:
             budget = Limits.repairMessagesPerTickCount
             giveUpSilent(now)
@@ -104,11 +107,12 @@ public struct Repair: Sendable {
 
     // MARK: the run
 
-    private mutating func begin(_ peer: NodeID, isDry: Bool, now: UInt64) {
+    private mutating func begin(_ peer: NodeID, _ isDry: Bool, _ rounds: Int, now: UInt64) {
         precondition(run == nil, "one run at a time")
         run = Run(
             report: RepairReport(peer: peer),
             isDry: isDry,
+            roundsMost: rounds,
             beganNanos: now,
             nextNanos: now,
             patienceNanos: now + Limits.repairSilenceNanos
@@ -152,7 +156,7 @@ public struct Repair: Sendable {
         sessions[at].mine = RepairState(
             digest: sketch.digest,
             marksCount: marksCount,
-            isDamaged: isDamaged,
+            isDamaged: isDamaged || isJoining,
             isDry: sessions[at].isDry
         )
         if sessions[at].isInitiator {
@@ -209,6 +213,8 @@ public struct Repair: Sendable {
         let isTheirs = (id.number % 2 == 0) == (id.peer < own)
         var guest = RepairSession(id, isInitiator: false, isDry: state.isDry, now: now)
         guest.heard(.open(state), now: now)
+        // All that is not here yet would count as a difference, and be pushed a second time.
+        guard !isJoining || !isTheirs else { return guest.send(.refused(.busy), &effects) }
         guard isTheirs, sessions.count(where: { !$0.isInitiator }) < Limits.repairGuestsCount
         else { return guest.send(.refused(isTheirs ? .busy : .confused), &effects) }
         guest.theirs = state
@@ -271,11 +277,12 @@ public struct Repair: Sendable {
         let isProof = session.isEqual && current.roundsCount > 1
         if !isProof { current.report.add(session) }
         current.report.isEqual = session.isEqual && session.failure == nil
+        current.report.isDoubted = session.theirs?.isDamaged ?? false
         current.nextNanos = now + (current.roundsCount > 1 ? Limits.repairPauseNanos : 0)
         run = current
         let isOver =
             session.failure != nil || session.isEqual || current.isDry
-            || current.roundsCount >= Limits.repairRoundsCount
+            || current.roundsCount >= current.roundsMost
         if isOver { finish(session.failure, now, &effects) }
     }
 

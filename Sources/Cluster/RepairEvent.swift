@@ -63,6 +63,8 @@ public struct RepairReport: Equatable, Sendable {
     public var isEqual = false
     /// Why it ended early; nil when it did not.
     public var failure: RepairFailure?
+    /// Whether the peer said that its own marks are in doubt.
+    public var isDoubted = false
     /// Keys that differed.
     public var differences: UInt64 = 0
     /// Marks given to the peer.
@@ -87,7 +89,7 @@ public struct RepairReport: Equatable, Sendable {
 /// What happened to the repair machine.
 public enum RepairEvent: Equatable, Sendable {
     /// Compare with a linked peer, one run at a time.
-    case asked(peer: NodeID, isDry: Bool)
+    case asked(peer: NodeID, isDry: Bool, roundsCount: Int = Limits.repairRoundsCount)
     /// The answer to `freeze`; nil while the marks are still being read.
     case frozen(Sketch?, marksCount: UInt64)
     /// A peer said something.
@@ -104,6 +106,8 @@ public enum RepairEvent: Equatable, Sendable {
     case damaged(Bool)
     /// The answer to `again`.
     case turned
+    /// This node joins: peers that would compare with it are told to wait.
+    case joining(Bool)
     /// Time went by.
     case ticked
 }

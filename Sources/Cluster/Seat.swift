@@ -72,7 +72,9 @@ extension Core {
 
     /// Whether this node's confirmations count.
     public var isSeated: Bool {
-        guard let ownSlot, !isDoubted || bugs.has(.doubtedLifeConfirms), !isDamaged else {
+        guard let ownSlot, !isDoubted || bugs.has(.doubtedLifeConfirms), !isDamaged,
+            !isJoining
+        else {
             return false
         }
         let since = voters.slots[ownSlot].since

@@ -10,6 +10,7 @@
 //     admin/PUBLICKEY                      hash 32 B of the bearer text
 //     cluster/secret                       sealed secret
 //     voters                               as in Voters.swift
+//     format                               u16: written on every disk from now on (upgrade)
 //
 // T, S, P, K are ids in hex. Secrets lie here only sealed (DESIGN 8). `final` on a register means
 // deleted or revoked, for ever; the value stays, because old links and old marks still point at it.
@@ -79,6 +80,8 @@ public enum Setting: Equatable, Sendable {
     case clusterSecret(sealed: [UInt8])
     /// The voters in force.
     case voters(VoterSet)
+    /// The format of disks that every member reads.
+    case format(UInt16)
 
     /// The register that names the voters.
     static let votersName = Array("voters".utf8)
@@ -97,6 +100,7 @@ public enum Setting: Equatable, Sendable {
             case .admin(let publicKey, _): "admin/" + publicKey.map { hex($0) }.joined()
             case .clusterSecret: "cluster/secret"
             case .voters: String(decoding: Setting.votersName, as: UTF8.self)
+            case .format: "format"
             }
         return Array(text.utf8)
     }
@@ -134,6 +138,7 @@ public enum Setting: Equatable, Sendable {
             out.append(field: hash)
         case .clusterSecret(let sealed): out.append(field: sealed)
         case .voters(let voters): voters.encode(into: &out)
+        case .format(let format): out.append(bigEndian: format)
         }
         return out
     }
@@ -185,6 +190,7 @@ public enum Setting: Equatable, Sendable {
             self = .admin(publicKey: publicKey, hash: try cursor.secret(bytes))
         case "cluster": self = .clusterSecret(sealed: try cursor.secret(bytes))
         case "voters": self = .voters(try VoterSet(bytes, at: &cursor))
+        case "format": self = .format(try cursor.u16(bytes))
         default: return nil
         }
     }

@@ -18,6 +18,20 @@ extension Checkpoint {
         )
         try transaction.commit()
     }
+
+    /// From now on the state is written in this format.
+    func raise(to format: UInt64) throws(StorageError) {
+        let transaction = try WriteTransaction(environment)
+        try transaction.set(.format, to: format, in: tables.meta)
+        try transaction.commit()
+    }
+
+    /// The marks are whole, for this life and the next.
+    func joined() throws(StorageError) {
+        let transaction = try WriteTransaction(environment)
+        try transaction.set(.joining, to: 0, in: tables.meta)
+        try transaction.commit()
+    }
 }
 
 extension StateFile {

@@ -59,6 +59,10 @@ struct Checkpointer {
                     }
                     handover.wait(millis: millis)
                 case .forgetDamage: try checkpoint.forgetDamage()
+                case .joined: try checkpoint.joined()
+                case .raise(let format):
+                    try checkpoint.raise(to: format)
+                    outlet.send(.raised(file: .state, format))
                 case .audit: if !checkpoint.tally.beginAudit() { outlet.send(.audited(nil)) }
                 case .adopt(let key):
                     try checkpoint.adopt(key)

@@ -25,6 +25,8 @@ final class Handover: Sendable {
         /// What was committed when the latest request came, and must be shown to answer it.
         var urgentThrough: UInt64 = 0
         var forgetsDamage = false
+        var hasJoined = false
+        var format: UInt64?
         var audits = false
         /// Copies of the sketch that were asked for.
         var freezesCount = 0
@@ -55,6 +57,10 @@ final class Handover: Sendable {
         case merge(behind: Bool, urgent: Bool)
         /// The marks are what they should be.
         case forgetDamage
+        /// The marks are whole.
+        case joined
+        /// Write this format from now on.
+        case raise(UInt64)
         /// Read every mark again.
         case audit
         /// Take the cluster's sketch key.
@@ -126,6 +132,18 @@ final class Handover: Sendable {
         bell.ring()
     }
 
+    /// Asks to write down that the marks are whole.
+    func joined() {
+        work.withLock { $0.hasJoined = true }
+        bell.ring()
+    }
+
+    /// Asks to write this format from now on.
+    func raise(to format: UInt64) {
+        work.withLock { $0.format = format }
+        bell.ring()
+    }
+
     /// Asks to read every mark again.
     func audit() {
         work.withLock { $0.audits = true }
@@ -185,6 +203,11 @@ final class Handover: Sendable {
                 work.forgetsDamage = false
                 return .forgetDamage
             }
+            if work.hasJoined {
+                work.hasJoined = false
+                return .joined
+            }
+            if let format = work.format.take() { return .raise(format) }
             if work.audits {
                 work.audits = false
                 return .audit

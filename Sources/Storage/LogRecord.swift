@@ -12,9 +12,9 @@ internal import Suppression
 
 extension Record {
     /// A change under its sequence number.
-    mutating func set(_ change: Change, at sequence: UInt64) {
+    mutating func set(_ change: Change, at sequence: UInt64, format: UInt64) {
         begin { $0.append(bigEndian: sequence) }
-        seal { change.encode(into: &$0) }
+        seal { change.encode(into: &$0, isBrief: format >= Format.brief) }
     }
 
     /// Numbers that were refused.

@@ -23,6 +23,7 @@ final class LogQueue: Sendable {
         var trimThrough: UInt64 = 0
         var trimsNow = false
         var isTried = false
+        var format: UInt64?
         var closed = false
     }
 
@@ -63,6 +64,12 @@ final class LogQueue: Sendable {
         bell.ring()
     }
 
+    /// Asks to write this format from now on.
+    func raise(to format: UInt64) {
+        work.withLock { $0.format = format }
+        bell.ring()
+    }
+
     /// Takes nothing more.
     func close() {
         work.withLock { $0.closed = true }
@@ -83,6 +90,7 @@ final class LogQueue: Sendable {
                 trimThrough: work.trimThrough,
                 trimsNow: work.trimsNow,
                 isTried: work.isTried,
+                format: work.format.take(),
                 closed: work.closed
             )
         }
@@ -93,6 +101,7 @@ final class LogQueue: Sendable {
         let trimThrough: UInt64
         let trimsNow: Bool
         let isTried: Bool
+        let format: UInt64?
         let closed: Bool
     }
 
@@ -108,6 +117,8 @@ struct LogWriter {
     private let outlet: Outlet
     /// The highest number that a record accounts for.
     private var lastStored: UInt64
+    /// What the file says that it is written in.
+    private var format: UInt64
     private var trimmed: UInt64 = 0
     private var group: [LoggedChange] = []
     private var record = Record()
@@ -115,12 +126,14 @@ struct LogWriter {
     /// Prepares a writer that goes on after `lastStored`.
     init(
         _ log: LogFile,
+        format: UInt64,
         queue: LogQueue,
         handover: Handover,
         outlet: Outlet,
         lastStored: UInt64
     ) {
         self.log = log
+        self.format = format
         self.queue = queue
         self.handover = handover
         self.outlet = outlet
@@ -135,6 +148,7 @@ struct LogWriter {
             let next = queue.take(into: &batches)
             if !batches.isEmpty { commitAll(batches, trimThrough: next.trimThrough) }
             if next.isTried { tryCommit() }
+            if let format = next.format { raise(to: format) }
             if trimmed < next.trimThrough, next.trimsNow || rested {
                 trimAll(through: next.trimThrough)
             }
@@ -181,7 +195,7 @@ struct LogWriter {
                     record.set(gap: expected...(entry.sequence - 1))
                     try transaction.put(record, in: log.tables.log, appending: true)
                 }
-                record.set(entry.change, at: entry.sequence)
+                record.set(entry.change, at: entry.sequence, format: format)
                 try transaction.put(record, in: log.tables.log, appending: true)
                 expected = entry.sequence + 1
             }
@@ -202,6 +216,20 @@ struct LogWriter {
             )
         )
         handover.add(group, bytes: bytes)
+    }
+
+    /// The number first, then records that only a version which knows it can read.
+    private mutating func raise(to next: UInt64) {
+        do throws(StorageError) {
+            let transaction = try WriteTransaction(log.environment)
+            try transaction.set(.format, to: next, in: log.tables.meta)
+            try transaction.commit()
+            format = next
+            outlet.send(.raised(file: .log, next))
+        } catch {
+            // A full disk: whoever asked asks again.
+            if error.latches { outlet.send(.failed(error)) }
+        }
     }
 
     /// Writes a number that is there already: as many new pages as a small batch needs.
@@ -239,6 +267,14 @@ extension Store {
     /// Answered by `writable` or, when the disk has failed, by `failed`; by nothing while it is
     /// full.
     public func tryLog() { queue.tryCommit() }
+
+    /// Writes this format from now on, in both files; the version before reads them no more.
+    ///
+    /// Each answers with `raised`; a file whose disk is full does not, and is asked again.
+    public func raise(to format: UInt64) {
+        queue.raise(to: format)
+        handover.raise(to: format)
+    }
 }
 
 extension LogFile {

@@ -42,6 +42,8 @@ enum MetaName: String {
     case born
     /// State only: 1 once the files were found to be copies.
     case copied
+    /// State only: 1 until a directory that began empty was found whole by others.
+    case joining
     /// State only: the member book, bytes of the shell's.
     case members
     /// Log only: the highest number ever deleted.
@@ -60,18 +62,24 @@ enum MetaName: String {
 }
 
 /// The layouts of this version; see Docs/formats.md.
-enum Format {
-    static let current: UInt64 = 1
+public enum Format {
+    /// The newest one, N. Both files say which one they are written in; N and N - 1 are read, and
+    /// what was found is written until `raise`, so that the version before can be started again.
+    public static let newest: UInt64 = 2
+    /// Since this one a log keeps merged states without the dots that their marks name.
+    static let brief: UInt64 = 2
 
-    /// Refuses what a newer version wrote.
-    static func admit(_ found: UInt64) throws(StorageError) {
-        guard found <= current else {
-            throw .newerFormat(
-                found: UInt32(truncatingIfNeeded: found),
-                supported: UInt32(truncatingIfNeeded: current)
-            )
-        }
+    /// In which one a directory begins: it may belong to a cluster that is not through with an
+    /// upgrade.
+    static func first(under newest: UInt64) -> UInt64 { max(1, newest - 1) }
+
+    /// Refuses what a newer version wrote, and what is too old.
+    static func admit(_ found: UInt64, newest: UInt64) throws(StorageError) {
         guard found > 0 else { throw .corrupt("the data names disk format 0, which never was") }
+        let number = UInt32(truncatingIfNeeded: found)
+        let ours = UInt32(truncatingIfNeeded: newest)
+        guard found <= newest else { throw .newerFormat(found: number, supported: ours) }
+        guard found + 1 >= newest else { throw .olderFormat(found: number, supported: ours) }
     }
 }
 

@@ -37,7 +37,17 @@ struct Opening {
     let restored: String?
     /// The files are copies of those that were written.
     let isCopied: Bool
+    /// The state began empty, and nobody has found it whole since.
+    let isJoining: Bool
+    /// What each file is written in.
+    let formats: Formats
     let watermark: UInt64
+}
+
+/// The formats of the two files; they differ when a life ended between raising one and the other.
+struct Formats {
+    let state: UInt64
+    let log: UInt64
 }
 
 /// What one environment says about itself.
@@ -45,6 +55,7 @@ private struct Identity {
     let storeID: UInt64
     let nodeID: UInt64
     let epoch: UInt64
+    let format: UInt64
 }
 
 extension Opening {
@@ -61,8 +72,8 @@ extension Opening {
             owner: owner
         )
         var log = try openLog(directory, options, owner)
-        let stateIdentity = try identity(state)
-        var logIdentity = try identity(log)
+        let stateIdentity = try identity(state, options)
+        var logIdentity = try identity(log, options)
         var doubt: String?
 
         if let ours = stateIdentity, let theirs = logIdentity, ours.storeID != theirs.storeID {
@@ -76,20 +87,8 @@ extension Opening {
         if stateIdentity == nil && !created { doubt = doubt ?? "state.mdb was missing" }
         if stateIdentity != nil && logIdentity == nil { doubt = doubt ?? "log.mdb was missing" }
 
-        let known = stateIdentity ?? logIdentity
-        let storeID = try randomBits()
-        let nodeID = try randomBits() | 1  // never 0, which names no node
-        let highest = max(stateIdentity?.epoch ?? 0, logIdentity?.epoch ?? 0)
-        let counter = Epoch(raw: highest).counter
-        guard counter < .max else {
-            throw .unsupported("\(directory) was started 2^32 times: let the node join as empty")
-        }
-        let random = UInt32(truncatingIfNeeded: try randomBits())
-        let life = Identity(
-            storeID: known?.storeID ?? storeID,
-            nodeID: known?.nodeID ?? nodeID,
-            epoch: Epoch(counter: counter + 1, random: random).raw
-        )
+        let life = try nextLife(after: stateIdentity, logIdentity, directory, options)
+        let logFormat = logIdentity?.format ?? life.format
 
         let files = Files(
             state: StateFile(
@@ -99,7 +98,7 @@ extension Opening {
             log: LogFile(environment: log, tables: LogTables(try log.tables(LogTables.names)))
         )
         if logIdentity == nil {
-            try files.writeLog(Identity(storeID: life.storeID, nodeID: life.nodeID, epoch: 0))
+            try files.writeLog(life, epoch: 0, format: logFormat)
         }
         let watermark = try files.writeState(
             life,
@@ -107,9 +106,10 @@ extension Opening {
             log: logIdentity,
             doubt: &doubt
         )
-        try files.writeLog(life)
+        try files.writeLog(life, epoch: life.epoch, format: logFormat)
         try flush(directory: directory)
         let isCopied = try files.writeBirth(directory)
+        let isJoining = try files.isJoining()
         return Opening(
             state: files.state,
             log: files.log,
@@ -118,7 +118,32 @@ extension Opening {
             created: created,
             restored: doubt,
             isCopied: isCopied,
+            isJoining: isJoining,
+            formats: Formats(state: life.format, log: logFormat),
             watermark: watermark
+        )
+    }
+
+    /// The life that begins now.
+    private static func nextLife(
+        after state: Identity?,
+        _ log: Identity?,
+        _ directory: String,
+        _ options: StoreOptions
+    ) throws(StorageError) -> Identity {
+        let known = state ?? log
+        let storeID = try randomBits()
+        let nodeID = try randomBits() | 1  // never 0, which names no node
+        let counter = Epoch(raw: max(state?.epoch ?? 0, log?.epoch ?? 0)).counter
+        guard counter < .max else {
+            throw .unsupported("\(directory) was started 2^32 times: let the node join as empty")
+        }
+        let random = UInt32(truncatingIfNeeded: try randomBits())
+        return Identity(
+            storeID: known?.storeID ?? storeID,
+            nodeID: known?.nodeID ?? nodeID,
+            epoch: Epoch(counter: counter + 1, random: random).raw,
+            format: known?.format ?? Format.first(under: options.format)
         )
     }
 
@@ -151,16 +176,19 @@ extension Opening {
 
     /// What a file says about itself, read before anything is written into it; nil when it was only
     /// just created.
-    private static func identity(_ environment: Environment) throws(StorageError) -> Identity? {
+    private static func identity(
+        _ environment: Environment,
+        _ options: StoreOptions
+    ) throws(StorageError) -> Identity? {
         let transaction = try WriteTransaction(environment)
         let meta = try transaction.table("meta")
         guard let format = try transaction.number(.format, in: meta) else { return nil }
-        try Format.admit(format)
+        try Format.admit(format, newest: options.format)
         guard let storeID = try transaction.number(.storeID, in: meta),
             let nodeID = try transaction.number(.nodeID, in: meta),
             let epoch = try transaction.number(.epoch, in: meta)
         else { throw .corrupt("the data directory has lost its identity") }
-        return Identity(storeID: storeID, nodeID: nodeID, epoch: epoch)
+        return Identity(storeID: storeID, nodeID: nodeID, epoch: epoch, format: format)
     }
 }
 
@@ -170,8 +198,14 @@ private struct Files {
     let log: LogFile
 
     /// Writes an identity into the log.
-    func writeLog(_ identity: Identity) throws(StorageError) {
+    func writeLog(_ life: Identity, epoch: UInt64, format: UInt64) throws(StorageError) {
         let transaction = try WriteTransaction(log.environment)
+        let identity = Identity(
+            storeID: life.storeID,
+            nodeID: life.nodeID,
+            epoch: epoch,
+            format: format
+        )
         try put(identity, transaction, log.tables.meta)
         try transaction.commit()
     }
@@ -205,8 +239,15 @@ private struct Files {
         try transaction.set(.logEpoch, to: logEpoch, in: meta)
         try transaction.set(.watermark, to: watermark, in: meta)
         if let doubt { try transaction.set(.restored, to: doubt, in: meta) }
+        if before == nil { try transaction.set(.joining, to: 1, in: meta) }
         try transaction.commit()
         return watermark
+    }
+
+    /// Whether the state has still to be found whole.
+    func isJoining() throws(StorageError) -> Bool {
+        let transaction = try WriteTransaction(state.environment)
+        return try transaction.number(.joining, in: state.tables.meta) == 1
     }
 
     /// Compares the files with those that were written, and remembers these.
@@ -240,7 +281,7 @@ private struct Files {
         _ transaction: borrowing WriteTransaction,
         _ meta: Table
     ) throws(StorageError) {
-        try transaction.set(.format, to: Format.current, in: meta)
+        try transaction.set(.format, to: identity.format, in: meta)
         try transaction.set(.storeID, to: identity.storeID, in: meta)
         try transaction.set(.nodeID, to: identity.nodeID, in: meta)
         try transaction.set(.epoch, to: identity.epoch, in: meta)

@@ -17,6 +17,8 @@ public enum StorageError: Error, Equatable, Sendable {
     case unsupported(String)
     /// A newer version wrote it.
     case newerFormat(found: UInt32, supported: UInt32)
+    /// A version wrote it that is two or more behind.
+    case olderFormat(found: UInt32, supported: UInt32)
     /// Nothing can be written there.
     case readOnly(path: String)
     /// No room on the disk or in the map; what was committed before stays, and reading goes on.
@@ -49,6 +51,10 @@ extension StorageError: CustomStringConvertible {
         case .newerFormat(let found, let supported):
             return "the data has disk format \(found), this version reads up to \(supported): "
                 + "start the version that wrote it, or a newer one"
+        case .olderFormat(let found, let supported):
+            return "the data has disk format \(found), this version reads \(supported - 1) and "
+                + "\(supported): start the version before this one and run "
+                + "`quell upgrade finalize`"
         case .readOnly(let path):
             return "\(path) is read-only: make it writable for this user, "
                 + "or use another directory"

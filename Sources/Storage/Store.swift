@@ -19,6 +19,8 @@ public struct StoreOptions: Sendable {
     public var logMapBytes = Limits.logMapBytes
     /// Wall clock in milliseconds, for forgetting idempotency keys.
     public var wallMillis: @Sendable () -> UInt64 = { wallClockMillis() }
+    /// The newest format that this version reads and, once it is told to, writes.
+    public var format = Format.newest
     /// Lines of the smallest recipient filter.
     public var filterLines = Limits.filterLinesCount
     /// For tests: how long changes gather before a checkpoint.
@@ -44,6 +46,10 @@ public struct Opened: Sendable {
     public let restored: String?
     /// The files are copies, perhaps old ones, of those that this node wrote.
     public let isCopied: Bool
+    /// The directory began empty, in this life or an earlier one, and was not found whole since.
+    public let isJoining: Bool
+    /// The format in which both files are written.
+    public let format: UInt64
     /// What this node remembers of itself, but for its doubt.
     public let notes: [OwnNote]
     /// Every write committed here.
@@ -89,7 +95,7 @@ public final class Store: Sendable {
     }
 
     let queue: LogQueue
-    private let handover: Handover
+    let handover: Handover
     private let outlet: Outlet
     private let running: Mutex<Running?>
 
@@ -105,11 +111,12 @@ public final class Store: Sendable {
             lingerMillis: options.lingerMillis
         )
         let outlet = Outlet(sink)
-        let (state, log) = (opening.state, opening.log)
+        let (state, log, format) = (opening.state, opening.log, opening.formats.log)
         let lastStored = checkpoint.watermark
         let writer = try Worker {
             var writer = LogWriter(
                 log,
+                format: format,
                 queue: queue,
                 handover: handover,
                 outlet: outlet,
@@ -202,6 +209,8 @@ public final class Store: Sendable {
             created: opening.created,
             restored: restored,
             isCopied: opening.isCopied,
+            isJoining: opening.isJoining,
+            format: min(opening.formats.state, opening.formats.log),
             notes: notes,
             heldSet: checkpoint.held,
             registers: registers,
@@ -259,6 +268,9 @@ public final class Store: Sendable {
 
     /// Takes back `Damage.isUnequal`, once repair has found the marks equal to those of others.
     public func forgetDamage() { handover.forgetDamage() }
+
+    /// Writes down that the marks are whole: the next life need not join again.
+    public func joined() { handover.joined() }
 
     /// Reads every mark again, in pages beside other work, verifies its checksum and compares the
     /// whole with the sketch in memory; answered by `audited`.

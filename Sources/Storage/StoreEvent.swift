@@ -25,6 +25,8 @@ public enum StoreEvent: Equatable, Sendable {
     case checkpointRefused(StorageError)
     /// The answer to `tryLog`: a commit works.
     case writable
+    /// This file is written in this format now.
+    case raised(file: StoreFile, UInt64)
     /// Nothing is acknowledged again; the process should say why and exit.
     case failed(StorageError)
 }
@@ -74,4 +76,12 @@ final class Outlet: Sendable {
 
     /// Whether anything may still be acknowledged.
     var isOpen: Bool { failed.withLock { !$0 } }
+}
+
+/// One of the two files.
+public enum StoreFile: Sendable {
+    /// `state.mdb`.
+    case state
+    /// `log.mdb`.
+    case log
 }

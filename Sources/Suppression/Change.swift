@@ -4,7 +4,7 @@
 //     kind 1 suppress   mark key 33 B | source u8 | evidence u64 | expires u64
 //     kind 2 consent    mark key 33 B | count u16 | dots 24 B each | evidence field
 //     kind 3 register   as in Register.swift
-//     kind 4 merged     form u8 | mark key 33 B, mark; or register | count u16 | dots 24 B each
+//     kind 4 merged     as in Merged.swift
 //     kind 5 holds      a held set, as in HeldSet.swift
 //     kind 6 list       as in SuppressionList.swift
 //     kind 7 own        as in OwnNote.swift
@@ -166,7 +166,7 @@ public struct Change: Equatable, Sendable {
     static let version: UInt8 = 1
 
     /// Appends the whole change.
-    public func encode(into out: inout [UInt8]) {
+    public func encode(into out: inout [UInt8], isBrief: Bool = false) {
         out.append(Change.version)
         out.append(kind)
         dot.encode(into: &out)
@@ -192,7 +192,7 @@ public struct Change: Equatable, Sendable {
             out.append(field: evidence)
         case .register(let register): register.encode(into: &out)
         case .list(let list): list.encode(into: &out)
-        case .merged(let merged): merged.encode(into: &out)
+        case .merged(let merged): merged.encode(into: &out, isBrief: isBrief)
         case .holds(let set): set.encode(into: &out)
         case .own(let note): note.encode(into: &out)
         case .opaque(_, let bytes): out.append(contentsOf: bytes)

@@ -4,6 +4,13 @@
 // mark, or the register that won. Beside it travel the dots for which it was looked up, because
 // whoever holds a write must be able to lead others to its mark (DESIGN 7): they become entries of
 // the index. The writes count as held only when a `holds` record behind all of them says so.
+//
+//     form 1   mark key, mark | count u16 | dots 24 B each
+//     form 2   register       | count u16 | dots 24 B each
+//     form 3   mark key, mark: the dots are those that the mark names, in its order
+//
+// Form 3 belongs to format 2, on disk and on the wire: most marks were looked up for the one write
+// that they name, and a fifth of a page said it twice.
 
 /// The state of one key, with the writes that it accounts for.
 public struct Merged: Equatable, Sendable {
@@ -58,9 +65,22 @@ public struct Merged: Equatable, Sendable {
         return state + dots.count * Dot.encodedBytes
     }
 
+    /// Whether the mark itself names the writes for which it was looked up, and no others.
+    private var namesItsDots: Bool {
+        guard let mark = mark?.mark else { return false }
+        let count = mark.suppressions.count + mark.covered.count
+        return count == dots.count && mark.namedDots == dots
+    }
+
     /// Appends form, state and dots.
-    public func encode(into out: inout [UInt8]) {
+    ///
+    /// - Parameter isBrief: form 3 may be used.
+    public func encode(into out: inout [UInt8], isBrief: Bool = false) {
         switch content {
+        case .mark(let key, let mark) where isBrief && namesItsDots:
+            out.append(3)
+            key.encode(into: &out)
+            return mark.encode(into: &out)
         case .mark(let key, let mark):
             out.append(1)
             key.encode(into: &out)
@@ -74,8 +94,28 @@ public struct Merged: Equatable, Sendable {
     }
 
     /// Reads what `encode` wrote; dots of nobody are refused.
-    public init(_ bytes: Span<UInt8>, at cursor: inout ByteCursor) throws(DecodeError) {
-        switch try cursor.u8(bytes) {
+    ///
+    /// - Parameters:
+    ///   - isBrief: form 3 may be there.
+    ///   - isStrict: and is, wherever it could be: a message has one spelling, a log has records of
+    ///     before.
+    public init(
+        _ bytes: Span<UInt8>,
+        at cursor: inout ByteCursor,
+        isBrief: Bool = true,
+        isStrict: Bool = false
+    ) throws(DecodeError) {
+        let form = try cursor.u8(bytes)
+        if form == 3, isBrief {
+            let key = try MarkKey(bytes, at: &cursor)
+            let mark = try Mark(bytes, at: &cursor)
+            content = .mark(key, mark)
+            dots = mark.namedDots
+            guard !dots.isEmpty, dots.count <= Limits.mergedDotsCount, dots.allSatisfy(\.isReal)
+            else { throw .malformed }
+            return
+        }
+        switch form {
         case 1:
             let key = try MarkKey(bytes, at: &cursor)
             content = .mark(key, try Mark(bytes, at: &cursor))
@@ -87,11 +127,22 @@ public struct Merged: Equatable, Sendable {
         var dots: [Dot] = []
         for _ in 0..<count {
             let dot = try Dot(bytes, at: &cursor)
-            guard dot.origin.node.raw > 0, dot.sequence > 0 else { throw .malformed }
+            guard dot.isReal else { throw .malformed }
             dots.append(dot)
         }
         self.dots = dots
+        guard !isStrict || !namesItsDots else { throw .malformed }
     }
+}
+
+extension Mark {
+    /// Every write that the mark names: suppressions, then what is covered.
+    fileprivate var namedDots: [Dot] { suppressions.map(\.dot) + covered }
+}
+
+extension Dot {
+    /// Whether it is a write of somebody.
+    fileprivate var isReal: Bool { origin.node.raw > 0 && sequence > 0 }
 }
 
 extension Change {

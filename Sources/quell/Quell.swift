@@ -9,13 +9,12 @@ import Node
     static let configuration = CommandConfiguration(
         commandName: "quell",
         abstract: "Make \"stop writing to me\" certain.",
-        version: "quell \(Version.number) (commit \(Build.commit), disk \(Version.disk), "
-            + "wire \(Version.wire), abi \(Version.abi))",
+        version: Build.words,
         subcommands: [
             Init.self, Serve.self, Dev.self, Check.self, Suppress.self, Consent.self, Show.self,
             MakeLink.self, Import.self, Export.self, Status.self, Members.self, Repair.self,
             TenantVerb.self, StreamVerb.self, TopicVerb.self, KeyVerb.self, Voters.self,
-            Leave.self, Evict.self, FunctionChild.self,
+            Leave.self, Evict.self, UpgradeVerb.self, FunctionChild.self,
         ]
     )
 

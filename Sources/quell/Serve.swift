@@ -55,6 +55,8 @@ struct Serve: ParsableCommand {
     var stalenessBound: String?
     @Option(name: .long, help: "Between background repairs, 0 for never. (default: 60s)")
     var repairInterval: String?
+    @Option(name: .long, help: "Bytes of others' pages taken in a second. (default: 8MiB)")
+    var pullRate: String?
     @Option(name: .long, help: "available or strict. (default: available)")
     var policy: String?
     @Option(name: .long, help: "Base of unsubscribe links, such as https://u.example.com.")
@@ -93,7 +95,8 @@ struct Serve: ParsableCommand {
             (.bootstrap, bootstrap ? "true" : nil), (.voters, voters), (.clusterKey, clusterKey),
             (.adminKeyFile, adminKeyFile), (.holds, holds), (.loops, loops),
             (.stalenessBound, stalenessBound), (.repairInterval, repairInterval),
-            (.policy, policy), (.publicURL, publicURL), (.functions, functions),
+            (.pullRate, pullRate), (.policy, policy), (.publicURL, publicURL),
+            (.functions, functions),
             (.functionsFolder, functionsDir), (.logLevel, logLevel),
         ]
         return Dictionary(

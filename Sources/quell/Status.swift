@@ -51,6 +51,13 @@ struct Status: ParsableCommand {
                 "\(node.name)\t\(state)\t\(node.role)\t\(node.zone)\t\(lease)\t"
                     + "\(node.marksCount) marks\t\(debts(of: node))\tid \(node.nodeID)"
             )
+            if let joining = node.joining {
+                print(
+                    "\tjoining: \(joining.percent) % of \(joining.of) writes, "
+                        + "\(joining.bytesPerSecond / 1_024) KiB/s, "
+                        + "compared with \(joining.compared) others"
+                )
+            }
         }
         for why in seen.missed { print("not reached: \(why)") }
         if seen.isReached, seen.nodes.count > 1 {

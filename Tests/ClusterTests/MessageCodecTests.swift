@@ -181,6 +181,33 @@ private func decoded(_ bytes: [UInt8]) -> Message? {
         #expect(refusedCount > 5_000)
     }
 
+    @Test("a peer of version 1 is told no form of version 2, and reads none")
+    func versions() throws {
+        let dot = Dot(origin: Origin(node: NodeID(raw: 1), epoch: Epoch(raw: 1)), sequence: 3)
+        let person = Person(tenant: TenantID(raw: 5), recipient: Recipient(high: 1, low: 1))
+        let key = MarkKey(person: person, scope: .tenant, reason: .unsubscribe)
+        let mark = Mark(
+            SuppressingDot(dot: dot, time: HybridTime(raw: 1), source: .oneClick)
+        )
+        var held = HeldSet()
+        held.insert(dot)
+        let entry = PageEntry.merged(Merged(.mark(key, mark), dots: [dot]))
+        let page = Message.page(
+            Page(number: 1, entries: [entry], held: held, reached: dot, isLast: true)
+        )
+        for (writes, reads) in [(1, 1), (2, 2), (1, 2), (2, 1)] as [(UInt16, UInt16)] {
+            var bytes: [UInt8] = []
+            page.encode(into: &bytes, version: writes)
+            if writes == reads {
+                #expect(try Message(decoding: bytes.span, version: reads) == page)
+            } else {
+                #expect(throws: DecodeError.self, "\(writes) written, \(reads) read") {
+                    try Message(decoding: bytes.span, version: reads)
+                }
+            }
+        }
+    }
+
     @Test("numbers that no correct sender means are refused")
     func ranges() throws {
         let origin = Origin(node: NodeID(raw: 1), epoch: Epoch(raw: 1))

@@ -5,7 +5,8 @@ import signal
 
 import pytest
 
-from cluster import Node, call, eventually, free_block, quell, replaced
+from cluster import call, eventually, quell
+from joining import joiner
 
 DETECTED = 20  # suspected at once when refused, unreachable 4 s later; the rest is a slow machine
 
@@ -51,29 +52,6 @@ def is_live(node):
 def three(fresh):
     """Three voters in three zones."""
     return fresh(nodes=3)
-
-
-def joiner(cluster, name, zone, *peers):
-    """A node with its own directory that knows nothing but the peer addresses given."""
-    base = free_block()
-    first = cluster.node
-    command = [part for part in first.command if part not in ("--bootstrap",)]
-    if "--voters" in command:
-        at = command.index("--voters")
-        del command[at:at + 2]
-    data = cluster.dir / name
-    for flag, value in (
-            ("--name", name), ("--data", data), ("--base-port", base), ("--zone", zone),
-            ("--public-url", f"http://127.0.0.1:{base}"), ("--join", ",".join(peers))):
-        command = replaced(command, flag, value)
-    entry = {
-        "name": name, "pid": 0, "http": f"127.0.0.1:{base}", "admin": f"127.0.0.1:{base + 1}",
-        "resp": f"127.0.0.1:{base + 2}", "peer": f"127.0.0.1:{base + 3}", "data": str(data),
-        "command": command}
-    node = Node(cluster, entry)
-    node.run()
-    cluster.node_pids.add(node.pid)
-    return node
 
 
 def test_shape(three):

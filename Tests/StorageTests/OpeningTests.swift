@@ -121,10 +121,10 @@ import Testing
         try transaction.commit()
         _ = opened.store.close(deadlineMillis: 0)
         let before = try Data(contentsOf: URL(fileURLWithPath: scratch.file("state.mdb")))
-        let refusal = StorageError.newerFormat(found: 9, supported: 1)
+        let refusal = StorageError.newerFormat(found: 9, supported: 2)
         #expect(throws: refusal) { try open(scratch) }
         #expect(refusal.description.contains("9"))
-        #expect(refusal.description.contains("1"))
+        #expect(refusal.description.contains("2"))
         #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.file("state.mdb"))) == before)
     }
 

@@ -9,13 +9,19 @@ struct CorePlayer: Player {
     private let own: Origin
     private var core: Core
     private var nextTicket: UInt64 = 1
+    private var joining: Joining
+    /// Every other node that was linked, and whether it still is.
+    private var others: [NodeID: Bool] = [:]
 
-    /// `n1 [learner] [damaged] [page N] [holding WRITES] [generation N] voters n1 n2 n3`.
+    /// `n1 [learner] [damaged] [joining] [page N] [pace BYTES] [holding WRITES] [generation N]
+    /// voters n1 n2 n3`.
     init(_ words: inout Words) throws(StoryError) {
         own = try words.origin()
         let isRestored = words.takes("learner")
         let isDamaged = words.takes("damaged")
+        let isJoining = words.takes("joining")
         let page = try words.number(after: "page")
+        let pace = try words.number(after: "pace")
         let held = words.takes("holding") ? try words.set() : HeldSet()
         let generation = try words.number(after: "generation") ?? 1
         guard words.takes("voters") else { throw StoryError(why: "say `voters` and who they are") }
@@ -28,7 +34,10 @@ struct CorePlayer: Player {
             isDamaged: isDamaged
         )
         if let page { boot.bounds.pageDotsCount = Int(page) }
+        if let pace { boot.bounds.pullBytesPerSecond = pace }
+        boot.isJoining = isJoining
         core = Core(boot)
+        joining = Joining(isJoining: isJoining)
     }
 
     mutating func play(_ word: String, _ words: inout Words, now: Instant, _ cast: inout Cast)
@@ -37,6 +46,16 @@ struct CorePlayer: Player {
         if word == "check" {
             let bound = try words.number(after: "S") ?? 1_000
             return [Telling.check(core.freshness.lease, now: now, boundMillis: bound)]
+        }
+        if word == "compared" {
+            let node = try words.origin().node
+            let isWhole = words.takes("whole")
+            guard isWhole || words.takes("failed") else {
+                throw StoryError(why: "say `whole` or `failed`")
+            }
+            let outcome: Joining.Outcome = isWhole ? .whole : .failed
+            joining.compared(node, outcome, now: now.bootNanos)
+            return [progress]
         }
         let event: Event
         switch word {
@@ -64,8 +83,38 @@ struct CorePlayer: Player {
         }
         var effects: [Effect] = []
         core.step(event, now: now, into: &effects)
-        let lines = effects.map { Telling.line($0, &cast) }
+        var lines = effects.map { Telling.line($0, &cast) }
+        lines += join(event, now: now, &cast)
         return lines.isEmpty ? ["nothing"] : lines
+    }
+
+    private var progress: String {
+        joining.progress.map { progress in
+            "joining: \(progress.percent) %, \(progress.held) of \(progress.of), "
+                + "compared with \(progress.compared)"
+        } ?? "joined"
+    }
+
+    /// What a node that joins makes of the same event, and of every tick.
+    private mutating func join(_ event: Event, now: Instant, _ cast: inout Cast) -> [String] {
+        guard !joining.isOver else { return [] }
+        switch event {
+        case .linked(let peer): others[peer.origin.node] = true
+        case .unlinked(let node): others[node] = false
+        case .received(let node, .held(_, let set)): joining.told(set, by: node)
+        case .ticked:
+            let all = others.sorted { $0.key < $1.key }.map { (node: $0.key, isLinked: $0.value) }
+            switch joining.ticked(held: core.held, others: all, now: now.bootNanos) {
+            case .rest: return [progress]
+            case .compare(let node): return [progress, "compare the marks with n\(node.raw)"]
+            case .joined:
+                var effects: [Effect] = []
+                core.step(.joined, now: now, into: &effects)
+                return ["joined"] + effects.map { Telling.line($0, &cast) }
+            }
+        default: break
+        }
+        return []
     }
 
     /// `PERSON`, `PERSON covers WRITES`, or `NAME VALUE generation N`; then `strict`, and `key K

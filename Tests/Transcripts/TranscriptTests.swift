@@ -13,7 +13,7 @@ private let folder = URL(filePath: #filePath).deletingLastPathComponent()
 @Suite("stories") struct TranscriptTests {
     @Test(
         "the machines answer as it is written",
-        arguments: ["acknowledgment", "lease", "registers", "pull"]
+        arguments: ["acknowledgment", "join", "lease", "registers", "pull"]
     )
     func story(_ name: String) throws {
         let path = folder.appending(path: name + ".txt")
@@ -34,7 +34,9 @@ private let folder = URL(filePath: #filePath).deletingLastPathComponent()
     func all() throws {
         let files = try FileManager.default.contentsOfDirectory(atPath: folder.path())
         #expect(
-            files.sorted() == ["acknowledgment.txt", "lease.txt", "pull.txt", "registers.txt"]
+            files.sorted() == [
+                "acknowledgment.txt", "join.txt", "lease.txt", "pull.txt", "registers.txt",
+            ]
         )
     }
 
