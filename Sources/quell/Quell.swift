@@ -15,7 +15,7 @@ import Node
             Init.self, Serve.self, Dev.self, Check.self, Suppress.self, Consent.self, Show.self,
             MakeLink.self, Import.self, Export.self, Status.self, Members.self, Repair.self,
             TenantVerb.self, StreamVerb.self, TopicVerb.self, KeyVerb.self, Voters.self,
-            Leave.self, Evict.self, FunctionChild.self,
+            Leave.self, Evict.self, Fn.self, FunctionChild.self,
         ]
     )
 
