@@ -19,7 +19,8 @@ struct Fn: ParsableCommand {
               curl http://127.0.0.1:8100/f/greet/Ada
             """,
         subcommands: [
-            FnNew.self, FnBuild.self, FnTest.self,
+            FnNew.self, FnBuild.self, FnTest.self, FnDev.self, FnPublish.self, FnDeploy.self,
+            FnRollback.self, FnStatus.self, FnList.self, FnLogs.self,
         ]
     )
 }

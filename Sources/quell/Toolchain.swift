@@ -187,6 +187,7 @@ struct Toolchain {
                 "-enable-upcoming-feature", "MemberImportVisibility",
                 "-enable-upcoming-feature", "InternalImportsByDefault",
                 "-Xfrontend", "-disable-stack-protector",
+                "-Xfrontend", "-disable-incremental-llvm-codegen",
                 "-file-prefix-map", "\(folder)=.", "-I", objects, "-module-name", module,
                 "-emit-module", "-emit-module-path", "\(objects)/\(module).swiftmodule", "-c",
             ] + inputs + ["-o", "\(objects)/\(module).o"]
