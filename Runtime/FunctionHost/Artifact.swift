@@ -55,7 +55,8 @@ public struct DeployerKey: Sendable {
         guard digits.count == 64, !digits.contains(nil) else { return nil }
         let halves = digits.compactMap { $0 }
         self.init(
-            seed: stride(from: 0, to: 64, by: 2).map { UInt8(halves[$0] << 4 | halves[$0 + 1]) })
+            seed: stride(from: 0, to: 64, by: 2).map { UInt8(halves[$0] << 4 | halves[$0 + 1]) }
+        )
     }
 
     /// The public half, 32 bytes.
@@ -72,6 +73,9 @@ public struct Artifact: Sendable {
     public let smoke: [SmokeRequest]
     /// Who vouches for it.
     public private(set) var signatures: [ArtifactSignature]
+
+    /// Smoke requests that an artifact may have: every node, and every probe, asks all of them.
+    public static let smokeRequestsMost = Limits.smokeRequestsCount
 
     private static let magic = Array("QFN1".utf8)
 
@@ -157,7 +161,9 @@ public struct Artifact: Sendable {
             var cursor = ByteCursor(at: Artifact.magic.count)
             manifest = try cursor.block(bytes)
             wasm = try cursor.block(bytes)
-            for _ in 0..<(try cursor.u8(bytes)) {
+            let count = Int(try cursor.u8(bytes))
+            guard count <= Limits.smokeRequestsCount else { throw .malformed }
+            for _ in 0..<count {
                 let name = try cursor.field(bytes, limit: Limits.smokeNameBytes)
                 smoke.append(
                     SmokeRequest(

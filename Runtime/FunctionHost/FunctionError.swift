@@ -53,6 +53,8 @@ public enum CallFailure: UInt8, Error, CaseIterable, Sendable {
     case hostCalls
     /// No instance could be made: the pool is empty, or the request does not fit.
     case unavailable
+    /// Not asked: it has failed too often of late.
+    case breakerOpen
 
     /// The word in metrics and logs.
     public var word: String {
@@ -64,6 +66,7 @@ public enum CallFailure: UInt8, Error, CaseIterable, Sendable {
         case .badResponse: "bad_response"
         case .hostCalls: "host_calls"
         case .unavailable: "unavailable"
+        case .breakerOpen: "breaker_open"
         }
     }
 }

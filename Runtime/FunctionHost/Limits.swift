@@ -77,4 +77,7 @@ enum Limits {
     static let hostCallsCount = 2 * logLinesCount
     /// Bytes that one call may log: every line that is kept, full.
     static let logBytes = logLinesCount * logLineBytes
+    /// Smoke requests of an artifact: with the longest deadline they hold a loop for 0.8 s, and as
+    /// a rule for microseconds.
+    static let smokeRequestsCount = 16
 }

@@ -112,6 +112,7 @@ extension ArtifactDigest {
         guard digits.count == 64, !digits.contains(nil) else { return nil }
         let halves = digits.compactMap { $0 }
         self.init(
-            stride(from: 0, to: 64, by: 2).map { UInt8(halves[$0] << 4 | halves[$0 + 1]) })
+            stride(from: 0, to: 64, by: 2).map { UInt8(halves[$0] << 4 | halves[$0 + 1]) }
+        )
     }
 }

@@ -89,7 +89,9 @@ extension FunctionStart {
                 guard let file = contents.artifacts.first(where: { $0.notice.digest == digest })
                 else { throw .artifact("its file is missing") }
                 let artifact = try Artifact(bytes: file.bytes)
-                guard artifact.digest == digest.bytes else { throw .artifact("its file is damaged") }
+                guard artifact.digest == digest.bytes else {
+                    throw .artifact("its file is damaged")
+                }
                 // Whoever signed it was trusted when it was activated.
                 try artifact.verify(trusting: parts.catalog.deployers.map(\.publicKey))
                 let workshop: Workshop

@@ -1,5 +1,5 @@
-// /v1/functions on the admin listener: what serves, how it does, what it has logged, and what became
-// of each artifact on each node.
+// /v1/functions on the admin listener: what serves, how it does, what it has logged, and what
+// became of each artifact on each node.
 
 import Cluster
 import FunctionHost

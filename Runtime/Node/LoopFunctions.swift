@@ -18,25 +18,63 @@ import FunctionKit
 import Suppression
 import UnsubscribeFunction
 
+/// One version on one loop, and how it has been doing.
+private final class ServedVersion {
+    let guest: Guest
+    private var breaker = Breaker()
+
+    init?(_ version: FunctionVersion?) {
+        guard let guest = version?.guest() else { return nil }
+        self.guest = guest
+    }
+
+    /// Asks it, unless it has failed too often of late; counts what came of it.
+    func answer<Answer>(_ body: (Guest) throws(CallFailure) -> Answer) -> Answer? {
+        let tally = guest.version.tally
+        let started = Clock.bootNanoseconds()
+        guard breaker.permits(now: started) else {
+            tally.failed(.breakerOpen)
+            return nil
+        }
+        do throws(CallFailure) {
+            let answer = try body(guest)
+            let now = Clock.bootNanoseconds()
+            tally.answered(nanoseconds: now - started)
+            breaker.succeeded(now: now)
+            return answer
+        } catch {
+            tally.failed(error)
+            breaker.failed(now: Clock.bootNanoseconds())
+            return nil
+        }
+    }
+}
+
 /// One function on one loop.
 private final class ServedFunction {
     let state: FunctionState
-    let guest: Guest?
+    let serving: ServedVersion?
     /// Made when it is needed first.
-    private var before: Guest?
+    private var before: ServedVersion?
 
     init(_ state: FunctionState, replacing old: ServedFunction?) {
         self.state = state
         let isSame = old?.state.version === state.version
-        guest = isSame ? old?.guest : state.version?.guest()
+        serving = isSame ? old?.serving : ServedVersion(state.version)
     }
 
     /// The version that served before, where the function's policy falls back on it.
-    var lastGood: Guest? {
+    private var lastGood: ServedVersion? {
         guard let version = state.lastGood, state.version?.failure != .closed else { return nil }
         if let before { return before }
-        before = version.guest()
+        before = ServedVersion(version)
         return before
+    }
+
+    /// The answer of the version that serves, else of the one before; nil when neither has one.
+    func answer<Answer>(_ body: (Guest) throws(CallFailure) -> Answer) -> Answer? {
+        if let answer = serving?.answer(body) { return answer }
+        return lastGood?.answer(body)
     }
 }
 
@@ -44,7 +82,7 @@ private final class ServedFunction {
 final class LoopFunctions {
     private var unsubscribe: ServedFunction?
     private var checking: ServedFunction?
-    private var check: Guest? { checking?.guest }
+    private var check: ServedVersion? { checking?.serving }
     private var direct: [[UInt8]: ServedFunction] = [:]
     private var buffer: [UInt8] = []
     private var batch = CheckCall()
@@ -72,7 +110,7 @@ final class LoopFunctions {
 
     /// The page of a link, and what the function adds to the host's own suppression.
     func shaped(_ request: Request) -> (Response, Context) {
-        let answer = answered(unsubscribe) { guest throws(CallFailure) in
+        let answer = unsubscribe?.answer { guest throws(CallFailure) in
             try guest.answer(request, &buffer)
         }
         if let answer { return (answer.response, answer.context) }
@@ -101,30 +139,12 @@ final class LoopFunctions {
         guard allowed.contains(where: { $0.method == request.method }) else {
             return .methods(allowed)
         }
-        let answer = answered(served) { guest throws(CallFailure) in
+        let answer = served.answer { guest throws(CallFailure) in
             let response = try guest.direct(request, &buffer)
             guard response.isSendable else { throw .badResponse }
             return response
         }
         return answer.map { .answer($0) } ?? .failed
-    }
-
-    /// The answer of the version that serves, else of the one before; nil when neither has one.
-    private func answered<Answer>(
-        _ served: ServedFunction?,
-        _ body: (Guest) throws(CallFailure) -> Answer
-    ) -> Answer? {
-        guard let served else { return nil }
-        for guest in [served.guest, served.lastGood].lazy {
-            guard let guest else { continue }
-            let started = Clock.bootNanoseconds()
-            do throws(CallFailure) {
-                let answer = try body(guest)
-                guest.version.tally.answered(nanoseconds: Clock.bootNanoseconds() - started)
-                return answer
-            } catch { guest.version.tally.failed(error) }
-        }
-        return nil
     }
 
     /// Asks the smoke requests of what serves here; what it would stage is forgotten.
@@ -138,7 +158,7 @@ final class LoopFunctions {
             case FunctionSpec.check.name: checking
             default: direct[Array(name.utf8)]
             }
-        guard let guest = served?.guest else { return nil }
+        guard let guest = served?.serving?.guest else { return nil }
         let isWell = guest.smokeOutcomes().allSatisfy { $0.problem == nil }
         return (guest.version.digest, isWell)
     }
@@ -170,7 +190,7 @@ final class LoopFunctions {
     }
 
     private func settle(
-        _ check: Guest,
+        _ check: ServedVersion,
         _ tenant: TenantID,
         now: Instant,
         isBatch: Bool,
@@ -184,22 +204,21 @@ final class LoopFunctions {
             if said == .allow, decisions[index] != .allow { overruled += 1 }
             decisions[index] = tightened(decisions[index], by: said)
         }
-        check.version.tally.overruled(overruled)
+        check.guest.version.tally.overruled(overruled)
         asked.removeAll(keepingCapacity: true)
         batch.begin()
     }
 
     /// False when the call failed: nobody may be written to then.
-    private func ask(_ check: Guest, _ tenant: TenantID, now: Instant, isBatch: Bool) -> Bool {
-        let started = Clock.bootNanoseconds()
-        do throws(CallFailure) {
-            try batch.ask(check, tenant: tenant, isBatch: isBatch, nowMillis: now.wallMillis)
-            check.version.tally.answered(nanoseconds: Clock.bootNanoseconds() - started)
-            return true
-        } catch {
-            check.version.tally.failed(error)
-            return false
-        }
+    private func ask(
+        _ check: ServedVersion,
+        _ tenant: TenantID,
+        now: Instant,
+        isBatch: Bool
+    ) -> Bool {
+        check.answer { guest throws(CallFailure) in
+            try batch.ask(guest, tenant: tenant, isBatch: isBatch, nowMillis: now.wallMillis)
+        } != nil
     }
 
     /// The same for verdicts, the denied and the unknown asked about as well.

@@ -152,11 +152,11 @@ struct ManifestFile {
 
     private static func proofs(_ top: ManifestSection) throws(ConfigError) -> [Proof] {
         let sections = try top.sections("smoke", allowed: ["request", "expect"])
-        guard !sections.isEmpty, sections.count <= Limits.smokeRequestsCount else {
+        guard !sections.isEmpty, sections.count <= Artifact.smokeRequestsMost else {
             throw top.wrong(
                 "smoke",
                 "has \(sections.count) requests",
-                "write 1 to \(Limits.smokeRequestsCount) `- request: fixtures/FILE`"
+                "write 1 to \(Artifact.smokeRequestsMost) `- request: fixtures/FILE`"
             )
         }
         var proofs: [Proof] = []

@@ -201,8 +201,6 @@ enum Limits {
     static let farewellNanos: UInt64 = 4_000_000_000
     /// Bytes of an Idempotency-Key.
     static let idempotencyKeyBytes = 256
-    /// Smoke requests of a function: each is asked on every node before it serves.
-    static let smokeRequestsCount = 16
     /// How often `quell fn test` asks a fixture for its time: the best of them is shown.
     static let fixtureRoundsCount = 20
     /// Bytes of path, query and body of a request to a function: what the window takes, less the

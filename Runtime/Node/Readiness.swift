@@ -10,15 +10,17 @@
 
 import Cluster
 import EventLoop
+import FunctionHost
 import Servers
 import Storage
+import Synchronization
 import Wire
 
 /// The first thing that is against sending requests here; the raw value travels between loops.
 enum Unready: Int {
     case starting, stopping, failed, stands, full, shedding, cloned, noCatalog, doubted, damaged,
         learner
-    case noLease, stale
+    case noLease, stale, functions
 
     /// For the operator; after "not ready: ".
     var words: String {
@@ -36,6 +38,7 @@ enum Unready: Int {
         case .learner: "no lease: a learner, which catches up with the voters"
         case .noLease: "no lease: a majority of voters has not confirmed what is shown here"
         case .stale: "the lease is older than the staleness bound"
+        case .functions: "the active `check` is not here yet; see `quell fn status`"
         }
     }
 }
@@ -45,7 +48,10 @@ extension NodeLoop {
     var unready: Unready? {
         if let cause = common { return cause }
         let now = Clock.bootNanoseconds()
-        if lease.permitsAllow(now: now, boundNanos: config.stalenessBoundNanos) { return nil }
+        if lease.permitsAllow(now: now, boundNanos: config.stalenessBoundNanos) {
+            let check = metrics.functions.withLock { $0.state(FunctionSpec.check.name) }
+            return check?.isMissing == true ? .functions : nil
+        }
         if lease.asOfNanos != nil { return .stale }
         if core.isDoubted { return .doubted }
         if desk.isDamaged { return .damaged }

@@ -38,7 +38,8 @@ struct RolloutDesk {
     var versions: [ArtifactDigest: FunctionVersion]
     /// The files, for peers that want them.
     var files: [ArtifactDigest: [UInt8]] = [:]
-    var effects: [RolloutEffect] = []
+    /// The one that is carried out, and those that came of it.
+    var events: [RolloutEvent] = []
     /// Who waits for an artifact to be kept.
     var publishing: [ArtifactDigest: [Exchange]] = [:]
     /// Who waits for a register, and as whom.
@@ -54,6 +55,7 @@ struct RolloutDesk {
     var knownGenerations: [String: (generation: UInt64, digest: ArtifactDigest?)] = [:]
     var knownDeployers: [[UInt8]] = []
     var knownVoters: UInt64 = 0
+    var knownCatalog: Catalog?
     var knownLease: UInt64?
 
     init(_ start: FunctionStart, own: NodeID, voters: VoterSet, _ node: Mailbox<NodeMessage>) {
@@ -71,14 +73,18 @@ extension NodeLoop {
         for notice in artifacts { rollout(.kept(notice)) }
     }
 
-    /// Hands an event to the machine and carries out what follows.
+    /// Hands an event to the machine and carries out what follows; an event that comes of that waits
+    /// for its end, or peers would hear the newer word first.
     func rollout(_ event: RolloutEvent) {
+        deploys.events.append(event)
+        guard deploys.events.count == 1 else { return }
         var effects: [RolloutEffect] = []
-        swap(&effects, &deploys.effects)
-        effects.removeAll(keepingCapacity: true)
-        deploys.machine.step(event, now: Clock.bootNanoseconds(), into: &effects)
-        for effect in effects { execute(effect) }
-        swap(&effects, &deploys.effects)
+        while let next = deploys.events.first {
+            effects.removeAll(keepingCapacity: true)
+            deploys.machine.step(next, now: Clock.bootNanoseconds(), into: &effects)
+            for effect in effects { execute(effect) }
+            deploys.events.removeFirst()
+        }
     }
 
     /// Once a turn: what else has changed, and what must be written down.
@@ -87,6 +93,23 @@ extension NodeLoop {
             deploys.knownVoters = core.votersInForce.generation
             rollout(.voters(core.votersInForce))
         }
+        if deploys.knownCatalog !== catalog {
+            deploys.knownCatalog = catalog
+            registersChanged()
+        }
+        if deploys.machine.isWaiting, deploys.knownLease != lease.asOfNanos { vouch() }
+        note()
+    }
+
+    private func vouch() {
+        deploys.knownLease = lease.asOfNanos
+        rollout(.vouched(asOfNanos: lease.asOfNanos))
+    }
+
+    /// What failed for want of trust is tried again when somebody is trusted, and when a register
+    /// names it: then its signer was trusted once.
+    private func registersChanged() {
+        var mustRetry = false
         for (activation, generation) in catalog.activations {
             let known = deploys.knownGenerations[activation.name]
             guard known?.generation != generation || known?.digest != activation.digest else {
@@ -94,16 +117,13 @@ extension NodeLoop {
             }
             deploys.knownGenerations[activation.name] = (generation, activation.digest)
             rollout(.registered(activation, generation: generation))
+            mustRetry = true
         }
         if deploys.knownDeployers != catalog.trustedDeployers {
             deploys.knownDeployers = catalog.trustedDeployers
-            rollout(.trusted)
+            mustRetry = true
         }
-        if deploys.knownLease != lease.asOfNanos {
-            deploys.knownLease = lease.asOfNanos
-            rollout(.vouched(asOfNanos: lease.asOfNanos))
-        }
-        note()
+        if mustRetry { rollout(.trusted) }
     }
 
     /// Once a tick.
@@ -240,9 +260,11 @@ extension NodeLoop {
             ]
         )
         guard let digest = running.digest else {
-            if let own = deploys.first.state(name), Functions.specs.contains(where: {
-                $0.name == name
-            }) {
+            if let own = deploys.first.state(name),
+                Functions.specs.contains(where: {
+                    $0.name == name
+                })
+            {
                 let isConfigured = own.generation == 0
                 return publish(
                     FunctionState(

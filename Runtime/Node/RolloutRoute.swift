@@ -84,9 +84,11 @@ extension NodeLoop {
             guard let digest = ArtifactDigest(hex: try body.required("digest")) else {
                 throw Refused(.badRequest, "`digest` is not 64 hexadecimal digits.")
             }
-            guard deploys.machine.notices.contains(where: {
-                $0.digest == digest && $0.name == name
-            }) else { throw Refused(.notFound, "No such version of \(name) was published.") }
+            guard
+                deploys.machine.notices.contains(where: {
+                    $0.digest == digest && $0.name == name
+                })
+            else { throw Refused(.notFound, "No such version of \(name) was published.") }
             wanted = digest
         }
         let ticket = deploys.nextNumber

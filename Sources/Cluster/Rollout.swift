@@ -87,6 +87,9 @@ public struct Rollout: Sendable {
     /// What serves of a function.
     public func runs(_ name: String) -> RunningVersion? { running[name] }
 
+    /// Whether some function should run another version here than it does: leases matter then.
+    public var isWaiting: Bool { wanted.contains { running[$0.key] != target(of: $0.value) } }
+
     /// Whether the cluster has a version of this function serving and this node has none.
     public func lacks(_ name: String) -> Bool { lacking.contains(name) }
 
@@ -103,7 +106,9 @@ public struct Rollout: Sendable {
         switch event {
         case .linked(let node):
             peers[node] = peers[node] ?? [:]
-            effects.append(.send(node, .have(announced)))
+            // Who has nothing says nothing: a version of Quell without functions hears no word
+            // that it does not know.
+            if !announced.isEmpty { effects.append(.send(node, .have(announced))) }
         case .unlinked(let node):
             peers[node] = nil
             if fetch?.from == node { fetch = nil }

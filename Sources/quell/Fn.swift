@@ -201,7 +201,10 @@ extension BuiltFunction {
         }
         let took = String(format: "%.1f s", seconds)
         let memory = project.memoryPages * 64
-        print("\(project.name): \(wasm.count) bytes of wasm, \(memory) KiB of memory, built in \(took)")
+        print(
+            "\(project.name): \(wasm.count) bytes of wasm, \(memory) KiB of memory, "
+                + "built in \(took)"
+        )
     }
 }
 

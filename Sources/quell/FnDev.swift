@@ -1,5 +1,5 @@
-// `quell fn dev DIR`: on every save, build, ask the fixtures and deploy; whatever fails, the version
-// that serves goes on.
+// `quell fn dev DIR`: on every save, build, ask the fixtures and deploy; whatever fails, the
+// version that serves goes on.
 //
 // It looks at the folder's files a few times a second, by size and time: a save is noticed within
 // that, whichever editor and whichever file system.

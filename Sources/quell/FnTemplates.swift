@@ -23,9 +23,16 @@ enum FnTemplates {
         ]
     }
 
-    /// `my-greeter` -> `MyGreeter`.
+    /// `my-greeter` -> `MyGreeter`; a name that FunctionKit has gets a tail.
     static func typeName(_ name: String) -> String {
-        name.split(separator: "-").map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
+        let type = name.split(separator: "-").map { $0.prefix(1).uppercased() + $0.dropFirst() }
+            .joined()
+        let taken = [
+            "Abi", "Array", "Breaker", "Change", "Context", "Decision", "Effect", "Form", "Intent",
+            "Limits", "Mark", "Method", "Outcome", "Person", "Reason", "Recipient", "Register",
+            "Request", "Response", "Scope", "Self", "Span", "Type", "Verdict",
+        ]
+        return taken.contains(type) ? type + "Function" : type
     }
 
     private static func manifest(_ name: String) -> String {

@@ -1,6 +1,6 @@
 // From a folder of Swift to a core wasm module, with the toolchain's own Embedded Swift.
 //
-//     kit: Suppression, FunctionKit, shim.c ─► once a folder ─► .build/kit-*/
+//     kit: Suppression, FunctionKit, shim.c ─► once ─► ~/.cache/quell/kit-*/
 //     DIR/Sources/*.swift ─► swiftc ─► wasm-ld with the kit ─► DIR/.build/NAME.wasm
 //
 // The steps and flags are those of Scripts/wasm.sh. Same sources, same bytes, wherever the folder
@@ -8,6 +8,7 @@
 // binary (kit/, ../share/quell/kit) or is the source tree that the binary was built from.
 
 import Foundation
+import Glibc
 
 /// Where the kit's sources are.
 struct FunctionKitSources {
@@ -111,10 +112,16 @@ struct Toolchain {
         pages: Int
     ) throws(Failure) -> [UInt8] {
         let out = folder + "/.build"
-        let objects = try buildKit(under: out)
+        let kit = try builtKit(under: out)
+        do {
+            try FileManager.default.createDirectory(
+                atPath: out,
+                withIntermediateDirectories: true
+            )
+        } catch { throw Failure(.configuration, "\(out): cannot be made; check the folder") }
         let inputs = try swiftFiles(sources)
         let guest = "Guest_" + name.map { $0 == "-" ? "_" : "\($0)" }.joined()
-        try compile(guest, inputs, into: objects, from: folder)
+        try compile(guest, inputs, kit: kit, into: out, from: folder)
         let wasm = "\(out)/\(name).wasm"
         try run(
             "wasm-ld",
@@ -122,43 +129,57 @@ struct Toolchain {
                 "--no-entry", "--gc-sections", "--strip-all", "--stack-first", "-z",
                 "stack-size=\(stackBytes)", "--initial-memory=\(pages * 65_536)",
                 "--max-memory=\(pages * 65_536)", "--export-memory",
-                "\(objects)/\(guest).o", "\(objects)/FunctionKit.o", "\(objects)/Suppression.o",
-                "\(objects)/shim.o", "-o", wasm,
+                "\(out)/\(guest).o", "\(kit)/FunctionKit.o", "\(kit)/Suppression.o",
+                "\(kit)/shim.o", "-o", wasm,
             ]
         )
         return try Files.read(wasm, limitBytes: 16_777_216)
     }
 
-    /// Builds the kit unless this folder has it from the same sources and the same toolchain.
-    private func buildKit(under out: String) throws(Failure) -> String {
-        let objects = out + "/kit"
-        let stamp = try stamp()
-        let stampPath = objects + "/stamp"
-        if FileManager.default.contents(atPath: stampPath) == stamp { return objects }
+    /// Builds the kit unless it was built before, from the same sources with the same toolchain.
+    ///
+    /// Made beside its place and renamed: of two builds at once one wins, and both are right.
+    private func builtKit(under out: String) throws(Failure) -> String {
+        let place = "\(Toolchain.cache(out))/kit-\(try stamp())"
+        if FileManager.default.fileExists(atPath: place) { return place }
+        let beside = "\(place).\(getpid())"
         do {
             try FileManager.default.createDirectory(
-                atPath: objects,
+                atPath: beside,
                 withIntermediateDirectories: true
             )
-        } catch { throw Failure(.configuration, "\(objects): cannot be made; check the folder") }
+        } catch { throw Failure(.configuration, "\(beside): cannot be made; check the folder") }
         for (name, folder) in [("Suppression", kit.suppression), ("FunctionKit", kit.functionKit)] {
-            try compile(name, try swiftFiles(folder), into: objects, from: folder)
+            try compile(name, try swiftFiles(folder), kit: beside, into: beside, from: folder)
         }
         try run(
             "clang",
             [
                 "--target=wasm32-unknown-unknown", "-Os", "-fno-builtin", "-ffreestanding",
-                "-Wall", "-Werror", "-c", kit.shim, "-o", objects + "/shim.o",
+                "-Wall", "-Werror", "-c", kit.shim, "-o", beside + "/shim.o",
             ]
         )
-        guard FileManager.default.createFile(atPath: stampPath, contents: stamp) else {
-            throw Failure(.configuration, "\(stampPath): cannot be written; check the folder")
+        if unsafe rename(beside, place) == 0 { return place }
+        guard FileManager.default.fileExists(atPath: place) else {
+            throw Failure(.configuration, "\(place): cannot be made; check the folder")
         }
-        return objects
+        return beside
     }
 
-    /// What the kit was built from: the toolchain and every file by size and time.
-    private func stamp() throws(Failure) -> Data {
+    /// XDG_CACHE_HOME, else ~/.cache, else the function's own folder.
+    private static func cache(_ out: String) -> String {
+        let environment = ProcessInfo.processInfo.environment
+        if let named = environment["XDG_CACHE_HOME"], named.hasPrefix("/") {
+            return named + "/quell"
+        }
+        if let home = environment["HOME"], FileManager.default.isWritableFile(atPath: home) {
+            return home + "/.cache/quell"
+        }
+        return out
+    }
+
+    /// Names what the kit is built from: the toolchain, and every file by size and time.
+    private func stamp() throws(Failure) -> String {
         var lines = [bin]
         let files = try swiftFiles(kit.suppression) + (try swiftFiles(kit.functionKit))
         for path in files + [kit.shim] {
@@ -168,12 +189,17 @@ struct Toolchain {
                 lines.append("\(path) \(facts[.size] ?? 0) \(time)")
             } catch { throw Failure(.configuration, "\(path): cannot be read") }
         }
-        return Data(lines.joined(separator: "\n").utf8)
+        // FNV-1a: a name for a folder, nothing that anybody must trust.
+        let hash = lines.joined(separator: "\n").utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) {
+            ($0 ^ UInt64($1)) &* 0x100_0000_01b3
+        }
+        return String(hash, radix: 16)
     }
 
     private func compile(
         _ module: String,
         _ inputs: [String],
+        kit: String,
         into objects: String,
         from folder: String
     ) throws(Failure) {
@@ -188,7 +214,7 @@ struct Toolchain {
                 "-enable-upcoming-feature", "InternalImportsByDefault",
                 "-Xfrontend", "-disable-stack-protector",
                 "-Xfrontend", "-disable-incremental-llvm-codegen",
-                "-file-prefix-map", "\(folder)=.", "-I", objects, "-module-name", module,
+                "-file-prefix-map", "\(folder)=.", "-I", kit, "-module-name", module,
                 "-emit-module", "-emit-module-path", "\(objects)/\(module).swiftmodule", "-c",
             ] + inputs + ["-o", "\(objects)/\(module).o"]
         )
@@ -199,7 +225,9 @@ struct Toolchain {
         do {
             names = try FileManager.default.contentsOfDirectory(atPath: folder)
         } catch { throw Failure(.configuration, "\(folder): cannot be read; is it there?") }
-        let files = names.filter { $0.hasSuffix(".swift") }.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        let files = names.filter { $0.hasSuffix(".swift") }.sorted {
+            $0.utf8.lexicographicallyPrecedes($1.utf8)
+        }
         guard !files.isEmpty else {
             throw Failure(.configuration, "\(folder): has no .swift file; write one")
         }

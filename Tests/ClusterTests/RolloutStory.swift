@@ -14,6 +14,7 @@ struct RolloutStory {
         var lacks: [String] = []
         var refusals: [RolloutRefusal] = []
         var prepares = 0
+        var events: [RolloutEvent] = []
     }
 
     var sites: [Site] = []
@@ -116,10 +117,16 @@ struct RolloutStory {
         }
     }
 
+    /// As on a node: what comes of an effect is an event after it.
     mutating func step(_ n: Int, _ event: RolloutEvent) {
-        var effects: [RolloutEffect] = []
-        sites[n - 1].machine.step(event, now: now, into: &effects)
-        for effect in effects { carryOut(effect, n) }
+        sites[n - 1].events.append(event)
+        guard sites[n - 1].events.count == 1 else { return }
+        while let next = sites[n - 1].events.first {
+            var effects: [RolloutEffect] = []
+            sites[n - 1].machine.step(next, now: now, into: &effects)
+            for effect in effects { carryOut(effect, n) }
+            sites[n - 1].events.removeFirst()
+        }
     }
 
     private mutating func carryOut(_ effect: RolloutEffect, _ n: Int) {

@@ -7,12 +7,14 @@ import subprocess
 from cluster import ROOT, call, eventually, quell
 
 KIT = ROOT / "Functions"
+# The kit is built once for all tests.
+CACHE = {"XDG_CACHE_HOME": str(ROOT / ".build" / "cache")}
 
 
 def fn(cluster, *arguments, code=0, cwd="/", timeout=90):
     """`quell fn ...` against a cluster; its output."""
     told = ["--cluster", str(cluster.file)] if cluster else []
-    done = quell("fn", *arguments, *told, cwd=str(cwd), timeout=timeout)
+    done = quell("fn", *arguments, *told, cwd=str(cwd), timeout=timeout, env=CACHE)
     assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
     return done.stdout if code == 0 else done.stderr + done.stdout
 

@@ -129,7 +129,7 @@ def test_whose_signature_counts(three, tmp_path):
         assert answer.status in (400, 403)
     assert quell("init", str(tmp_path / "strangers")).returncode == 0
     key = str(tmp_path / "strangers" / "deployer.key")
-    told = fn(three, "publish", str(folder), "--deployer-key", key, code=64)
+    told = fn(three, "publish", str(folder), "--deployer-key", key, code=77)
     assert "nobody whom this cluster trusts" in told
     public = quell("deployer", "add", key, "--cluster", str(three.file), "--json")
     assert public.returncode == 0, public.stderr
@@ -141,7 +141,7 @@ def test_whose_signature_counts(three, tmp_path):
         "deployer", "rm", json.loads(public.stdout)["key"], "--cluster", str(three.file))
     assert ended.returncode == 0, ended.stderr
     edit(folder, "function.yaml", "version: 0.1.1", "version: 0.1.2")
-    assert "trusts" in fn(three, "publish", str(folder), "--deployer-key", key, code=64)
+    assert "trusts" in fn(three, "publish", str(folder), "--deployer-key", key, code=77)
     assert greets(three.node, "Hello, Ada!\n")
 
 
