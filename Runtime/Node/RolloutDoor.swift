@@ -73,8 +73,8 @@ extension NodeLoop {
         for notice in artifacts { rollout(.kept(notice)) }
     }
 
-    /// Hands an event to the machine and carries out what follows; an event that comes of that waits
-    /// for its end, or peers would hear the newer word first.
+    /// Hands an event to the machine and carries out what follows; an event that comes of that
+    /// waits for its end, or peers would hear the newer word first.
     func rollout(_ event: RolloutEvent) {
         deploys.events.append(event)
         guard deploys.events.count == 1 else { return }

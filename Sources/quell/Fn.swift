@@ -19,7 +19,7 @@ struct Fn: ParsableCommand {
               curl http://127.0.0.1:8100/f/greet/Ada
             """,
         subcommands: [
-            FnNew.self, FnBuild.self, FnTest.self, FnDev.self, FnPublish.self, FnDeploy.self,
+            FnBegin.self, FnBuild.self, FnTest.self, FnDev.self, FnPublish.self, FnDeploy.self,
             FnRollback.self, FnStatus.self, FnList.self, FnLogs.self,
         ]
     )
@@ -81,7 +81,7 @@ struct BuiltFunction {
     }
 }
 
-struct FnNew: ParsableCommand {
+struct FnBegin: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "new",
         abstract: "Write the folder of a new function.",

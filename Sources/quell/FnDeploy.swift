@@ -154,12 +154,12 @@ struct Deployer {
             let listing = try client.functions()
             let found = try client.probeFunction(activated.name)
             let row = listing.functions.first { $0.name == activated.name }
-            let isNew =
+            let isThere =
                 found.digest == activated.digest && found.isWell
                 && (activated.digest == nil || row?.generation == activated.generation)
             return VersionPlace(
                 node: listing.node,
-                state: isNew ? "active" : "behind",
+                state: isThere ? "active" : "behind",
                 why: row?.error
             )
         } catch {

@@ -13,7 +13,7 @@ enum FnTemplates {
         let type = typeName(name)
         return [
             ("function.yaml", manifest(name)),
-            ("Sources/\(type).swift", handler(name, type)),
+            ("Sources/\(type).swift", source(name, type)),
             ("Sources/Entry.swift", entry(type)),
             ("fixtures/hello.http", "GET /f/\(name)/Ada\n"),
             ("fixtures/hello.txt", "200 text/plain; charset=utf-8\n\nHello, Ada!\n"),
@@ -63,7 +63,7 @@ enum FnTemplates {
         """
     }
 
-    private static func handler(_ name: String, _ type: String) -> String {
+    private static func source(_ name: String, _ type: String) -> String {
         """
         // Greets whoever the path names: /f/\(name)/Ada.
         //

@@ -18,7 +18,7 @@ struct FunctionKitSources {
 
     /// QUELL_FUNCTION_KIT, else beside the binary, else the tree that it was built in.
     static func find() throws(Failure) -> FunctionKitSources {
-        let manager = FileManager.default
+        let files = FileManager.default
         if let named = ProcessInfo.processInfo.environment["QUELL_FUNCTION_KIT"] {
             guard let found = FunctionKitSources(kit: named) else {
                 throw Failure(
@@ -42,8 +42,8 @@ struct FunctionKitSources {
                 functionKit: path + "Sources/FunctionKit",
                 shim: path + "Functions/shim.c"
             )
-            if manager.fileExists(atPath: found.shim),
-                manager.fileExists(atPath: found.functionKit)
+            if files.fileExists(atPath: found.shim),
+                files.fileExists(atPath: found.functionKit)
             {
                 return found
             }
