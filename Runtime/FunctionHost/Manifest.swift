@@ -137,6 +137,7 @@ public struct Manifest: Equatable, Sendable {
         let capabilities = values[13].split(separator: ",").compactMap {
             Capability(rawValue: String($0))
         }
+        let methods = values[14].split(separator: ",").map(String.init)
         guard let kind = FunctionKind(rawValue: String(values[3])),
             let isolation = Isolation(rawValue: String(values[4])),
             let failure = FailurePolicy(rawValue: String(values[15]))
@@ -159,9 +160,7 @@ public struct Manifest: Equatable, Sendable {
             kind: kind,
             version: String(values[1]),
             failure: failure,
-            methods: values[14].split(separator: ",").compactMap {
-                FunctionMethod(rawValue: String($0))
-            }
+            methods: FunctionMethod.allCases.filter { methods.contains($0.rawValue) }
         )
         guard canonical == bytes else { throw .artifact("its manifest is not in its one spelling") }
         try check()
