@@ -90,7 +90,8 @@ def test_a_failing_check_denies_and_is_named(three, tmp_path):
     """`check` ends in deny; the error is named in `fn status`."""
     folder = check_function(
         tmp_path,
-        "        if item.recipient.low > 16 { while true {} }\n        return .allow")
+        # Later than any fixture: what passes every smoke request may fail all the same.
+        "        if nowMillis > 1_735_000_000_000 { while true {} }\n        return .allow")
     deploy(three, folder)
     try:
         for node in three.nodes:
@@ -130,11 +131,11 @@ def test_a_failing_version_falls_back_in_the_same_request(three, tmp_path):
         edit(folder, f"fixtures/{file}.txt", "Hello,", "Second,")
     deploy(three, folder)
     for node in three.nodes:
-        for word in BAD:
+        for count, word in enumerate(BAD):
             assert greets(node, f"Hello, {word}!\n", f"/f/greet/{word}"), (
                 word, get(node, f"/f/greet/{word}"))
-            # A good call between two failures keeps the breaker closed.
-            assert greets(node, "Second, Ada!\n"), word
+            # A good call between two failures keeps the breaker closed, up to the fifth.
+            assert count >= 4 or greets(node, "Second, Ada!\n"), word
         assert is_running(node.pid)
     status = fn(three, "status", "greet")
     assert "last error: " in status
@@ -154,7 +155,7 @@ def test_a_failing_unsubscribe_ends_in_the_built_in(three, tmp_path):
     """`unsubscribe` ends in the built-in; no opt-out is lost."""
     folder = shipped("unsubscribe", tmp_path)
     edit(folder, "Sources/Unsubscribe.swift", "switch request.outcome {",
-         "if claims.person.recipient.low > 1_000 { fatalError() }\n        "
+         "if request.nowMillis > 1_735_000_000_000 { fatalError() }\n        "
          "switch request.outcome {")
     edit(folder, "function.yaml", "version: 1.0.0", "version: 3.0.0")
     deploy(three, folder)
