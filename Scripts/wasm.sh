@@ -18,6 +18,7 @@ flags="-target $target -enable-experimental-feature Embedded -enable-experimenta
     -wmo -Osize -parse-as-library -swift-version 6 -strict-memory-safety -warnings-as-errors
     -enable-upcoming-feature ExistentialAny -enable-upcoming-feature MemberImportVisibility
     -enable-upcoming-feature InternalImportsByDefault -Xfrontend -disable-stack-protector
+    -Xfrontend -disable-incremental-llvm-codegen
     -file-prefix-map $root=. -I $out"
 
 # module NAME SOURCE...: compiles one module for the guests.

@@ -14,6 +14,12 @@ public enum LoadError: Error, Equatable, CustomStringConvertible {
     case wrongABI(String)
     /// Readable, but against a rule of the host.
     case forbidden(String)
+    /// The artifact around the module is not one.
+    case artifact(String)
+    /// Nobody whom this cluster trusts vouches for it.
+    case untrusted(String)
+    /// It fails one of its own smoke requests.
+    case smoke(String)
 
     /// One line.
     public var description: String {
@@ -24,6 +30,9 @@ public enum LoadError: Error, Equatable, CustomStringConvertible {
         case .undeclaredImport(let name): "imports \(name), which no capability gives"
         case .wrongABI(let why): "not of ABI 1: \(why)"
         case .forbidden(let why): "not permitted: \(why)"
+        case .artifact(let why): "not an artifact: \(why)"
+        case .untrusted(let why): why
+        case .smoke(let why): "smoke request \(why)"
         }
     }
 }
@@ -44,6 +53,8 @@ public enum CallFailure: UInt8, Error, CaseIterable, Sendable {
     case hostCalls
     /// No instance could be made: the pool is empty, or the request does not fit.
     case unavailable
+    /// Not asked: it has failed too often of late.
+    case breakerOpen
 
     /// The word in metrics and logs.
     public var word: String {
@@ -55,6 +66,7 @@ public enum CallFailure: UInt8, Error, CaseIterable, Sendable {
         case .badResponse: "bad_response"
         case .hostCalls: "host_calls"
         case .unavailable: "unavailable"
+        case .breakerOpen: "breaker_open"
         }
     }
 }

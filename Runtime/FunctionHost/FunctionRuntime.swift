@@ -6,18 +6,43 @@
 // Made once at the start, read by every loop. Whatever fails, the node serves its built-ins and
 // says so: a node without functions is a node, a node without an engine that aborts is none.
 
-import Crypto
-import Foundation
-import Glibc
-
 /// A function as the node serves it.
 public struct FunctionState: Sendable {
     /// Its name.
     public let name: String
     /// The version that serves; nil for the built-in.
     public let version: FunctionVersion?
+    /// The version that served before, tried when this one fails; nil where there is none.
+    public let lastGood: FunctionVersion?
+    /// Counts the activations of this name over the cluster; 0 for what the node came with.
+    public let generation: UInt64
+    /// A version is active in the cluster and this node has none: what it would have to say
+    /// counts as no.
+    public let isMissing: Bool
     /// Why it is not what was asked for; nil when it is.
     public let problem: String?
+
+    /// What the node came with.
+    public init(name: String, version: FunctionVersion?, problem: String?) {
+        self.init(name: name, version: version, lastGood: nil, generation: 0, problem: problem)
+    }
+
+    /// What the cluster has activated.
+    public init(
+        name: String,
+        version: FunctionVersion?,
+        lastGood: FunctionVersion?,
+        generation: UInt64,
+        isMissing: Bool = false,
+        problem: String? = nil
+    ) {
+        self.name = name
+        self.version = version
+        self.lastGood = lastGood
+        self.generation = generation
+        self.isMissing = isMissing
+        self.problem = problem
+    }
 }
 
 /// Where things are, and how large the node is.
@@ -60,9 +85,13 @@ public final class FunctionRuntime: Sendable {
     /// Engine and profile, or nil without one.
     public let engine: String?
 
-    private init(_ states: [FunctionState], _ engine: String?) {
+    /// Where versions are made; nil without an engine.
+    public let workshop: Workshop?
+
+    private init(_ states: [FunctionState], _ workshop: Workshop?) {
         self.states = states
-        self.engine = engine
+        self.workshop = workshop
+        engine = workshop?.words
     }
 
     /// Built-ins alone; nothing is loaded.
@@ -77,138 +106,45 @@ public final class FunctionRuntime: Sendable {
         -> FunctionRuntime
     {
         do throws(LoadError) {
-            guard
-                let library = EngineLibrary.find(
-                    executable: settings.program,
-                    override: settings.engineOverride
-                )
-            else { throw .engine("no wasm engine; Scripts/setup.sh installs it") }
-            let slots = 16 + settings.loops * Limits.slotsPerLoopCount
-            let profile = try choose(library, settings, slots)
-            try library.load()
-            let engine = try Engine(profile: profile, slots: slots)
-            let cache = try CodeCache(
-                folder: settings.cache,
-                key: settings.cacheKey,
-                profile: profile
-            )
-            let loader = Loader(library: library, engine: engine, cache: cache, settings: settings)
-            let states = specs.map(loader.state)
-            let words = "wasmtime \(EngineLibrary.version), \(profile.rawValue)"
-            return FunctionRuntime(states, words)
+            let workshop = try Workshop(settings)
+            return FunctionRuntime(specs.map(workshop.state), workshop)
         } catch {
             return builtIn(specs.map(\.name), because: error.description)
         }
     }
 
-    /// Address space that this process has taken, and some to grow: the maps of a large store alone
-    /// are hundreds of gigabytes, and an engine that does not fit beside them ends the process.
-    private static func taken() -> Int {
-        let statm = FileManager.default.contents(atPath: "/proc/self/statm") ?? Data()
-        let pages = String(decoding: statm, as: UTF8.self).split(separator: " ").first.flatMap {
-            Int($0)
+    /// The same node with one function changed, or added at the end.
+    public func with(_ state: FunctionState, _ workshop: Workshop?) -> FunctionRuntime {
+        var states = states
+        if let at = states.firstIndex(where: { $0.name == state.name }) {
+            states[at] = state
+        } else {
+            states.append(state)
         }
-        return (pages ?? 0) * sysconf(Int32(_SC_PAGESIZE)) + Limits.spareAddressBytes
+        return FunctionRuntime(states, workshop ?? self.workshop)
     }
 
-    /// The first profile with which a child lives.
-    private static func choose(
-        _ library: EngineLibrary,
-        _ settings: FunctionSettings,
-        _ slots: Int
-    ) throws(LoadError) -> Profile {
-        try CodeCache.make(settings.cache)
-        let child = Child(program: settings.program, folder: settings.cache)
-        var why = LoadError.engine("no profile")
-        for profile in Profile.allCases {
-            do throws(LoadError) {
-                try child.run(
-                    ["probe", library.path, profile.rawValue, "\(slots)", "\(taken())"]
-                )
-                return profile
-            } catch { why = error }
-        }
-        throw why
+    /// The same node without a function that it did not come with.
+    public func without(_ name: String) -> FunctionRuntime {
+        FunctionRuntime(states.filter { $0.name != name }, workshop)
     }
+
+    /// What is known of a function.
+    public func state(_ name: String) -> FunctionState? { states.first { $0.name == name } }
 
     /// One guest for the calling thread; nil where the built-in serves.
-    public func guest(_ name: String) -> Guest? {
-        guard let version = states.first(where: { $0.name == name })?.version
-        else { return nil }
-        do throws(LoadError) {
-            return try Guest(version)
-        } catch {
-            // It was linked once already, when it became a version; only memory can be short now.
-            version.tally.failed(.unavailable)
-            return nil
-        }
-    }
+    public func guest(_ name: String) -> Guest? { state(name)?.version?.guest() }
 }
 
-/// From a file to a version.
-private struct Loader {
-    let library: EngineLibrary
-    let engine: Engine
-    let cache: CodeCache
-    let settings: FunctionSettings
-
-    func state(_ spec: FunctionSpec) -> FunctionState {
+extension FunctionVersion {
+    /// One guest for the calling thread; nil when there is no memory for it.
+    public func guest() -> Guest? {
         do throws(LoadError) {
-            let version = try load(try file(spec), spec)
-            return FunctionState(name: spec.name, version: version, problem: nil)
+            return try Guest(self)
         } catch {
-            return FunctionState(name: spec.name, version: nil, problem: error.description)
+            // It was linked once already, when it became a version; only memory can be short now.
+            tally.failed(.unavailable)
+            return nil
         }
-    }
-
-    private func file(_ spec: FunctionSpec) throws(LoadError) -> [UInt8] {
-        let places =
-            settings.modules.map { [$0] }
-            ?? EngineLibrary.places(beside: settings.program, folder: "functions")
-        for place in places {
-            let path = place + "/\(spec.name).wasm"
-            guard let file = FileHandle(forReadingAtPath: path) else { continue }
-            do {
-                return Array(try file.read(upToCount: Limits.moduleBytes + 1) ?? Data())
-            } catch { throw .engine("\(path): cannot be read") }
-        }
-        throw .engine("no \(spec.name).wasm in \(places.joined(separator: ", "))")
-    }
-
-    private func load(_ wasm: [UInt8], _ spec: FunctionSpec) throws(LoadError) -> FunctionVersion {
-        try ModuleScan.check(wasm, spec)
-        let digest = hexadecimal(SHA256.hash(data: wasm))
-        if let code = cache.code(of: digest) {
-            do throws(LoadError) {
-                let module = try CompiledModule(code: code, engine)
-                return try FunctionVersion(module, spec, digest: digest)
-            } catch {
-                // Code that verifies and does not load is of another wasmtime: compile it again.
-                if case .wrongABI = error { throw error }
-            }
-        }
-        let code = try compile(wasm, digest)
-        _ = cache.keep(code, of: digest)
-        return try FunctionVersion(try CompiledModule(code: code, engine), spec, digest: digest)
-    }
-
-    private func compile(_ wasm: [UInt8], _ digest: String) throws(LoadError) -> [UInt8] {
-        let source = "\(cache.folder)/\(digest).wasm.tmp"
-        let target = "\(cache.folder)/\(digest).code.tmp"
-        defer {
-            unsafe unlink(source)
-            unsafe unlink(target)
-        }
-        guard FileManager.default.createFile(atPath: source, contents: Data(wasm)) else {
-            throw .engine("\(source): cannot be written")
-        }
-        let child = Child(program: settings.program, folder: cache.folder)
-        try child.run(
-            ["compile", library.path, engine.profile.rawValue, source, target]
-        )
-        guard let code = FileManager.default.contents(atPath: target) else {
-            throw .engine("\(target): cannot be read")
-        }
-        return Array(code)
     }
 }

@@ -22,7 +22,7 @@ public enum Capability: String, CaseIterable, Sendable {
 }
 
 /// The rules of one function.
-public struct FunctionSpec: Sendable {
+public struct FunctionSpec: Equatable, Sendable {
     /// Its name, which is also the module's file name.
     public let name: String
     /// What it is asked.
@@ -134,5 +134,22 @@ struct CallLimits: Sendable {
         deadlineNanos = UInt64(spec.deadlineMillis) * 1_000_000
         // One more: the tick that is under way is not a whole one.
         deadlineTicks = UInt64(spec.deadlineMillis) / Limits.tickMillis + 1
+    }
+}
+
+extension FunctionSpec {
+    /// The most that a manifest may ask for, by the key of function.yaml.
+    public static func most(_ key: String) -> Int {
+        switch key {
+        case "artifact_bytes": Limits.moduleBytes
+        case "memory_pages": Limits.memoryPagesCount
+        case "deadline_ms": Limits.deadlineMillis
+        case "request_bytes": FunctionKit.Limits.requestBytes
+        case "response_bytes": FunctionKit.Limits.responseBytes
+        case "staged_effects": FunctionKit.Limits.stagedEffectsCount
+        case "host_calls": Limits.hostCallsCount
+        case "log_bytes": Limits.logBytes
+        default: 0
+        }
     }
 }

@@ -31,8 +31,14 @@ struct Window: Sendable {
 public final class FunctionVersion: Sendable {
     /// Its rules.
     public let spec: FunctionSpec
-    /// SHA-256 of the module, in hexadecimal digits.
+    /// SHA-256 of the artifact, or of the module where there is none, in hexadecimal digits.
     public let digest: String
+    /// What it must answer before it serves.
+    public let smoke: [SmokeRequest]
+    /// The methods that it takes at /f/NAME/.
+    public let methods: [FunctionMethod]
+    /// What happens when it fails.
+    public let failure: FailurePolicy
     /// What it has done so far.
     public let tally = Tally()
     /// What it has said.
@@ -41,7 +47,26 @@ public final class FunctionVersion: Sendable {
     let window: Window
 
     /// Makes a version of a module that `ModuleScan` let pass, by asking it for its ABI.
-    init(_ module: CompiledModule, _ spec: FunctionSpec, digest: String) throws(LoadError) {
+    convenience init(
+        _ module: CompiledModule,
+        _ spec: FunctionSpec,
+        digest: String
+    ) throws(LoadError) {
+        try self.init(module, spec, digest: digest, smoke: [], methods: [], failure: .builtIn)
+    }
+
+    /// The same with what a manifest adds.
+    init(
+        _ module: CompiledModule,
+        _ spec: FunctionSpec,
+        digest: String,
+        smoke: [SmokeRequest],
+        methods: [FunctionMethod],
+        failure: FailurePolicy
+    ) throws(LoadError) {
+        self.smoke = smoke
+        self.methods = methods
+        self.failure = failure
         self.module = module
         self.spec = spec
         self.digest = digest

@@ -19,8 +19,8 @@ enum Limits {
     /// Bytes of native stack that a call may use; a serving loop's thread has 4 MiB.
     static let nativeStackBytes = 262_144
     /// Slots of the pool for each serving loop: two functions, a resident and a fresh instance of
-    /// each, before and after a switch of version.
-    static let slotsPerLoopCount = 8
+    /// each, before and after a switch of version; and the resident ones of deployed functions.
+    static let slotsPerLoopCount = 8 + 2 * functionsCount
     /// Address space that a slot reserves where there is plenty: what 32-bit addresses reach, so
     /// that the code needs no bounds checks.
     static let wideReservationBytes: UInt64 = 4_294_967_296
@@ -63,4 +63,21 @@ enum Limits {
     static let logLineBytes = 256
     /// Answers of a resident instance after which it is made afresh, should something leak.
     static let residentCallsCount = 100_000
+    /// Functions deployed beside the two of every node; each version may keep an instance a loop.
+    static let functionsCount = 16
+    /// Bytes of a function's name: a path segment that people type.
+    static let functionNameBytes = 32
+    /// Bytes of what an author calls a version, such as 1.10.0-rc.2.
+    static let versionBytes = 32
+    /// Bytes of an artifact: the largest module, and half as much of smoke requests and answers.
+    static let artifactBytes = moduleBytes + moduleBytes / 2
+    /// Bytes of the name of a smoke request: a file name.
+    static let smokeNameBytes = 255
+    /// Calls of the host in one call: each line of a full log, and as many again.
+    static let hostCallsCount = 2 * logLinesCount
+    /// Bytes that one call may log: every line that is kept, full.
+    static let logBytes = logLinesCount * logLineBytes
+    /// Smoke requests of an artifact: with the longest deadline they hold a loop for 0.8 s, and as
+    /// a rule for microseconds.
+    static let smokeRequestsCount = 16
 }

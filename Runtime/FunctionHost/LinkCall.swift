@@ -68,7 +68,7 @@ extension Outcome {
     fileprivate var hasStaged: Bool {
         switch self {
         case .oneClick, .confirmed, .confirmedAll: true
-        case .page, .undone, .undoRefused, .badToken: false
+        case .page, .undone, .undoRefused, .badToken, .direct: false
         }
     }
 }

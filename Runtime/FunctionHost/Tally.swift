@@ -6,7 +6,7 @@ import Synchronization
 /// Counts of one version, all loops together.
 public final class Tally: Sendable {
     private let begun = Atomic<UInt64>(0)
-    private let failed = InlineArray<7, Atomic<UInt64>> { _ in Atomic<UInt64>(0) }
+    private let failed = InlineArray<8, Atomic<UInt64>> { _ in Atomic<UInt64>(0) }
     private let overruledCount = Atomic<UInt64>(0)
     private let nanos = Atomic<UInt64>(0)
     private let last = Atomic<UInt8>(.max)
@@ -23,7 +23,8 @@ public final class Tally: Sendable {
     public func failed(_ failure: CallFailure) {
         begun.wrappingAdd(1, ordering: .relaxed)
         failed[Int(failure.rawValue)].wrappingAdd(1, ordering: .relaxed)
-        last.store(failure.rawValue, ordering: .relaxed)
+        // Why it is not asked says less than why it failed.
+        if failure != .breakerOpen { last.store(failure.rawValue, ordering: .relaxed) }
     }
 
     /// Counts allows about messages that the host does not allow.

@@ -6,6 +6,7 @@
 //     /v1/leave /v1/evict                         admin key; see FarewellRoute.swift
 //     /v1/upgrade                                 admin key; see UpgradeRoute.swift
 //     /v1/repair                                  admin key; POST compares and mends
+//     /v1/functions /v1/deployers                 admin key; see RolloutRoute.swift
 //     /v1/tenants /v1/streams /v1/topics /v1/keys admin key; GET, POST, DELETE (for ever)
 //
 // Every change is a register signed by the admin who asked; the node keeps no admin secret, it
@@ -49,7 +50,10 @@ enum AdminAnswer: Sendable {
 
 extension NodeLoop: HTTPService {
     func plan(head: borrowing RequestHead, bytes: Span<UInt8>) -> BodyPlan {
-        .whole(limit: Limits.apiBodyBytes)
+        // An artifact is the largest thing that an admin sends.
+        bytes.extracting(head.path.range).equals("/v1/functions")
+            ? .whole(limit: Int(Cluster.Limits.artifactBytes))
+            : .whole(limit: Limits.apiBodyBytes)
     }
 
     func serve(
@@ -63,6 +67,8 @@ extension NodeLoop: HTTPService {
             return try route(call, exchange, into: &answer)
         } catch let refused as Refused {
             answer.problem(refused.status, detail: refused.detail)
+        } catch let completed as Completed {
+            completed.answer.write(into: &answer)
         } catch {
             answer.unavailable("This node cannot read its state.")
         }
@@ -102,8 +108,15 @@ extension NodeLoop: HTTPService {
             _ = try authorizeAdmin(call)
             try leave(call, into: &answer)
         case "/v1/functions":
+            if call.method == .post { return try publishFunction(call, exchange) }
             _ = try authorizeAdmin(call)
             functions(into: &answer)
+        case "/v1/functions/activate":
+            return try activateFunction(call, exchange, isRollback: false)
+        case "/v1/functions/rollback":
+            return try activateFunction(call, exchange, isRollback: true)
+        case "/v1/functions/probe": return try probeFunction(call, exchange)
+        case "/v1/deployers": return try deployers(call, exchange, into: &answer)
         case "/v1/voters": return try voters(call, exchange, into: &answer)
         case "/v1/upgrade": return try upgrades(call, exchange, into: &answer)
         case "/v1/repair": return try repairs(call, exchange, into: &answer)

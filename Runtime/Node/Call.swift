@@ -11,6 +11,8 @@ struct Call {
     let path: [UInt8]
     /// The query string's fields; nil when there is none or it is malformed.
     private let form: Form?
+    /// What follows the `?`, as it came.
+    let query: [UInt8]
     let authorization: [UInt8]
     let contentType: [UInt8]
     let acceptLanguage: [UInt8]
@@ -20,7 +22,8 @@ struct Call {
     init(_ head: borrowing RequestHead, _ bytes: Span<UInt8>) {
         method = head.method
         path = copy(head.path, bytes)
-        form = parsed(copy(head.query, bytes))
+        query = copy(head.query, bytes)
+        form = parsed(query)
         authorization = copy(head.authorization, bytes)
         contentType = copy(head.contentType, bytes)
         acceptLanguage = copy(head.acceptLanguage, bytes)

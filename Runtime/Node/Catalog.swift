@@ -35,6 +35,13 @@ struct KnownKey: Sendable {
     let isRevoked: Bool
 }
 
+/// Somebody who deploys functions.
+struct KnownDeployer: Sendable {
+    let publicKey: [UInt8]
+    let name: String
+    let isRevoked: Bool
+}
+
 /// A legal sender with everything that its requests need.
 struct KnownTenant: Sendable {
     let id: TenantID
@@ -101,6 +108,10 @@ final class Catalog: Sendable {
     let clusterID: UInt64
     /// Registers that could not be read or opened, by name, for the log.
     let unusable: [String]
+    /// Whose signature makes an artifact worth running.
+    let deployers: [KnownDeployer]
+    /// Which version of a function serves, and the generation that says so.
+    let activations: [(activation: Activation, generation: UInt64)]
 
     /// Builds from registers.
     ///
@@ -121,7 +132,17 @@ final class Catalog: Sendable {
         sketchKey = builder.sketchKey
         clusterID = builder.clusterID
         unusable = builder.unusable
+        deployers = builder.deployers
+        activations = builder.activations
     }
+
+    /// What the registers say of a function.
+    func activation(of name: String) -> (activation: Activation, generation: UInt64)? {
+        activations.first { $0.activation.name == name }
+    }
+
+    /// Public keys whose signature counts now.
+    var trustedDeployers: [[UInt8]] { deployers.filter { !$0.isRevoked }.map(\.publicKey) }
 
     /// A tenant that links may still point at, deleted or not.
     func tenant(_ id: TenantID) -> KnownTenant? { tenants[id] }
@@ -168,6 +189,8 @@ struct CatalogBuilder {
     var sketchKey: SketchKey?
     var clusterID: UInt64 = 0
     var unusable: [String] = []
+    var deployers: [KnownDeployer] = []
+    var activations: [(activation: Activation, generation: UInt64)] = []
     private var sealedSecret: [UInt8] = []
     private var byRank: [[(register: Register, setting: Setting)]] = Array(
         repeating: [],
@@ -197,6 +220,11 @@ struct CatalogBuilder {
                 scopes: scopes,
                 isRevoked: register.final
             )
+        case .deployer(let publicKey, let name):
+            deployers.append(
+                KnownDeployer(publicKey: publicKey, name: name, isRevoked: register.final)
+            )
+        case .function(let activation): activations.append((activation, register.generation))
         case .tenant: byRank[0].append((register, setting))
         case .stream: byRank[1].append((register, setting))
         case .topic: byRank[2].append((register, setting))
@@ -256,7 +284,7 @@ struct CatalogBuilder {
             tenants[tenant]?.ring.add(
                 TokenKey(id: id, createdSeconds: createdSeconds, master: master, tenant: tenant)
             )
-        case .key, .admin, .clusterSecret, .voters, .format: break
+        case .key, .admin, .clusterSecret, .voters, .format, .deployer, .function: break
         }
     }
 

@@ -1,23 +1,90 @@
-// /v1/functions on the admin listener: what serves, how it does, and what it has logged.
+// /v1/functions on the admin listener: what serves, how it does, what it has logged, and what
+// became of each artifact on each node.
 
+import Cluster
 import FunctionHost
 import Servers
+import Suppression
 import Synchronization
 import Wire
 
 extension NodeLoop {
-    /// Every function with its counts and its last lines.
+    /// Every function with its counts and its last lines, then every version.
     func functions(into answer: inout HTTPAnswer) {
         let runtime = metrics.functions.withLock { $0 }
+        let notices = deploys.machine.notices
+        let nodes = knownPeers.filter { !$0.state.isGone }
+        let machine = deploys.machine
+        let activations = catalog.activations.sorted { $0.activation.name < $1.activation.name }
+        let ownName = config.name
         answer.json { json in
             json.beginObject()
+            json.field("node", ownName)
             json.field("engine", runtime.engine)
             json.key("functions")
             json.beginArray()
             for state in runtime.states { json.function(state, isFull: true) }
             json.endArray()
+            json.key("activations")
+            json.beginArray()
+            for (activation, generation) in activations {
+                json.beginObject()
+                json.field("name", activation.name)
+                json.field("generation", generation)
+                json.field("digest", activation.digest.map { hexText($0.bytes) })
+                json.field("previous", activation.previous.map { hexText($0.bytes) })
+                json.endObject()
+            }
+            json.endArray()
+            json.key("versions")
+            json.beginArray()
+            for notice in notices {
+                json.beginObject()
+                json.field("name", notice.name)
+                json.field("digest", hexText(notice.digest.bytes))
+                json.field("bytes", Int(notice.bytes))
+                json.key("published")
+                json.time(millis: notice.publishedMillis)
+                json.key("nodes")
+                json.beginArray()
+                json.place(ownName, notice, machine.runs(notice.name))
+                for node in nodes {
+                    let told = machine.notice(of: notice.digest, by: node.node)
+                    json.place(node.name, told, isLinked: node.isLinked)
+                }
+                json.endArray()
+                json.endObject()
+            }
+            json.endArray()
             json.endObject()
         }
+    }
+}
+
+extension JSONWriter {
+    /// This node's part of a version.
+    fileprivate mutating func place(
+        _ name: String,
+        _ notice: ArtifactNotice,
+        _ running: RunningVersion?
+    ) {
+        var notice = notice
+        notice.generation = running?.digest == notice.digest ? running?.generation ?? 0 : 0
+        place(name, notice, isLinked: true)
+    }
+
+    /// A node's part of a version, as it told it.
+    fileprivate mutating func place(_ name: String, _ notice: ArtifactNotice?, isLinked: Bool) {
+        beginObject()
+        field("name", name)
+        let isActive = notice.map { $0.generation > 0 } ?? false
+        field(
+            "state",
+            !isLinked ? "unreachable" : isActive ? "active" : notice?.state.word ?? "absent"
+        )
+        field("generation", Int(notice?.generation ?? 0))
+        if case .failed(let why) = notice?.state { field("why", why) }
+        endObject()
     }
 }
 
@@ -29,9 +96,12 @@ extension JSONWriter {
     mutating func function(_ state: FunctionState, isFull: Bool = false) {
         beginObject()
         field("name", state.name)
-        field("digest", state.version?.digest ?? "built-in:\(Version.number)")
-        field("generation", 0)
-        field("source", state.version == nil ? "built-in" : "deployed")
+        field(
+            "digest",
+            state.version?.digest ?? (state.isMissing ? "" : "built-in:\(Version.number)")
+        )
+        field("generation", Int(clamping: state.generation))
+        field("source", state.version == nil && !state.isMissing ? "built-in" : "deployed")
         if let problem = state.problem ?? state.version?.tally.lastFailure?.word {
             field("error", problem)
         }

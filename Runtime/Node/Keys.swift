@@ -2,6 +2,7 @@
 
 import Cluster
 import Foundation
+import FunctionHost
 import Storage
 import Suppression
 import Token
@@ -63,6 +64,12 @@ enum Keys {
         return admin
     }
 
+    /// The deployer key that `quell init` has put beside the admin key; nil without one.
+    private static func deployerKey(_ config: Config) -> DeployerKey? {
+        let folder = (config.adminKeyFile as NSString).deletingLastPathComponent
+        return read(folder + "/deployer.key").flatMap(DeployerKey.init(hex:))
+    }
+
     /// What a new cluster of these voters begins with.
     static func founding(
         _ config: Config,
@@ -70,11 +77,15 @@ enum Keys {
         _ clusterKey: ClusterKey
     ) throws(NodeFailure) -> [Register] {
         let admin = try adminKey(config)
-        let settings: [Setting] = [
+        var settings: [Setting] = [
             .clusterSecret(sealed: clusterKey.seal(ClusterSecret.random())),
             .admin(publicKey: admin.publicKey, hash: admin.hash),
             .voters(VoterSet(generation: 1, slots: slots)),
         ]
+        // Whoever founds the cluster may deploy to it; others are added later.
+        if let key = deployerKey(config) {
+            settings.append(.deployer(publicKey: key.publicKey, name: "first"))
+        }
         return settings.map { setting in
             admin.signed(
                 name: setting.registerName,

@@ -1,11 +1,14 @@
 // The functions of one serving loop: the wasm version where one serves, and what stands behind it.
 //
-//     unsubscribe   wasm ─► fails ─► the built-in, in the same request
+//     unsubscribe   wasm ─► fails ─► the version before ─► fails ─► the built-in, in one request
+//     /f/NAME/      wasm ─► fails ─► the version before ─► fails ─► 503
 //     check         wasm ─► fails ─► deny
 //
 // The host's own opt-out does not pass through here: it is staged before (OptOutRoute.swift), so no
 // function can lose it. A check can only tighten (DESIGN 9). RESP passes on what would be allowed;
 // HTTP asks about the others too, so that a function that would allow a suppressed person is seen.
+//
+// Versions change between two turns: `adopt` replaces guests, calls never see half of it.
 
 import CheckFunction
 import Cluster
@@ -15,33 +18,149 @@ import FunctionKit
 import Suppression
 import UnsubscribeFunction
 
+/// One version on one loop, and how it has been doing.
+private final class ServedVersion {
+    let guest: Guest
+    private var breaker = Breaker()
+
+    init?(_ version: FunctionVersion?) {
+        guard let guest = version?.guest() else { return nil }
+        self.guest = guest
+    }
+
+    /// Asks it, unless it has failed too often of late; counts what came of it.
+    func answer<Answer>(_ body: (Guest) throws(CallFailure) -> Answer) -> Answer? {
+        let tally = guest.version.tally
+        let started = Clock.bootNanoseconds()
+        guard breaker.permits(now: started) else {
+            tally.failed(.breakerOpen)
+            return nil
+        }
+        do throws(CallFailure) {
+            let answer = try body(guest)
+            let now = Clock.bootNanoseconds()
+            tally.answered(nanoseconds: now - started)
+            breaker.succeeded(now: now)
+            return answer
+        } catch {
+            tally.failed(error)
+            breaker.failed(now: Clock.bootNanoseconds())
+            return nil
+        }
+    }
+}
+
+/// One function on one loop.
+private final class ServedFunction {
+    let state: FunctionState
+    let serving: ServedVersion?
+    /// Made when it is needed first.
+    private var before: ServedVersion?
+
+    init(_ state: FunctionState, replacing old: ServedFunction?) {
+        self.state = state
+        let isSame = old?.state.version === state.version
+        serving = isSame ? old?.serving : ServedVersion(state.version)
+    }
+
+    /// The version that served before, where the function's policy falls back on it.
+    private var lastGood: ServedVersion? {
+        guard let version = state.lastGood, state.version?.failure != .closed else { return nil }
+        if let before { return before }
+        before = ServedVersion(version)
+        return before
+    }
+
+    /// The answer of the version that serves, else of the one before; nil when neither has one.
+    func answer<Answer>(_ body: (Guest) throws(CallFailure) -> Answer) -> Answer? {
+        if let answer = serving?.answer(body) { return answer }
+        return lastGood?.answer(body)
+    }
+}
+
 /// One loop's functions; on its thread.
 final class LoopFunctions {
-    private let unsubscribe: Guest?
-    private let check: Guest?
+    private var unsubscribe: ServedFunction?
+    private var checking: ServedFunction?
+    private var check: ServedVersion? { checking?.serving }
+    private var direct: [[UInt8]: ServedFunction] = [:]
     private var buffer: [UInt8] = []
     private var batch = CheckCall()
     private var asked: [Int] = []
 
-    init(_ runtime: FunctionRuntime) {
-        unsubscribe = runtime.guest(FunctionSpec.unsubscribe.name)
-        check = runtime.guest(FunctionSpec.check.name)
+    init(_ runtime: FunctionRuntime) { adopt(runtime) }
+
+    /// Serves these versions from now on; a version that stays keeps its instances.
+    func adopt(_ runtime: FunctionRuntime) {
+        unsubscribe = runtime.state(FunctionSpec.unsubscribe.name)
+            .map { ServedFunction($0, replacing: unsubscribe) }
+        checking = runtime.state(FunctionSpec.check.name)
+            .map { ServedFunction($0, replacing: checking) }
+        let old = direct
+        direct = [:]
+        for state in runtime.states
+        where ![FunctionSpec.unsubscribe.name, FunctionSpec.check.name].contains(state.name) {
+            let name = Array(state.name.utf8)
+            direct[name] = ServedFunction(state, replacing: old[name])
+        }
     }
+
+    /// Whether a `check` that is active in the cluster is not here: nobody may be written to then.
+    private var lacksCheck: Bool { checking?.state.isMissing == true }
 
     /// The page of a link, and what the function adds to the host's own suppression.
     func shaped(_ request: Request) -> (Response, Context) {
-        if let unsubscribe {
-            let started = Clock.bootNanoseconds()
-            do throws(CallFailure) {
-                let answer = try unsubscribe.answer(request, &buffer)
-                let spent = Clock.bootNanoseconds() - started
-                unsubscribe.version.tally.answered(nanoseconds: spent)
-                return (answer.response, answer.context)
-            } catch { unsubscribe.version.tally.failed(error) }
+        let answer = unsubscribe?.answer { guest throws(CallFailure) in
+            try guest.answer(request, &buffer)
         }
+        if let answer { return (answer.response, answer.context) }
         var context = Context()
         let response = Unsubscribe.handle(request, &context)
         return (response, context)
+    }
+
+    /// What a request to /f/NAME/ gets.
+    enum DirectAnswer {
+        /// There is no such function.
+        case unknown
+        /// It does not take this method.
+        case methods([FunctionMethod])
+        /// No version of it could answer.
+        case failed
+        /// This.
+        case answer(Response)
+    }
+
+    /// Asks a deployed function of kind `http`.
+    func direct(_ name: [UInt8], _ request: Request) -> DirectAnswer {
+        guard let served = direct[name] else { return .unknown }
+        guard let version = served.state.version else { return .failed }
+        let allowed = version.methods
+        guard allowed.contains(where: { $0.method == request.method }) else {
+            return .methods(allowed)
+        }
+        let answer = served.answer { guest throws(CallFailure) in
+            let response = try guest.direct(request, &buffer)
+            guard response.isSendable else { throw .badResponse }
+            return response
+        }
+        return answer.map { .answer($0) } ?? .failed
+    }
+
+    /// Asks the smoke requests of what serves here; what it would stage is forgotten.
+    ///
+    /// - Returns: the digest that serves and whether it answered all of them; nil for the
+    ///   built-in.
+    func probe(_ name: String) -> (digest: String, isWell: Bool)? {
+        let served =
+            switch name {
+            case FunctionSpec.unsubscribe.name: unsubscribe
+            case FunctionSpec.check.name: checking
+            default: direct[Array(name.utf8)]
+            }
+        guard let guest = served?.serving?.guest else { return nil }
+        let isWell = guest.smokeOutcomes().allSatisfy { $0.problem == nil }
+        return (guest.version.digest, isWell)
     }
 
     /// Asks the deployed `check` about a run's allows.
@@ -51,7 +170,7 @@ final class LoopFunctions {
         now: Instant,
         _ decisions: inout [Decision]
     ) {
-        guard let check else { return }
+        guard let check else { return lacksCheck ? withhold(&decisions) : () }
         asked.removeAll(keepingCapacity: true)
         batch.begin()
         for index in queries.indices {
@@ -63,8 +182,15 @@ final class LoopFunctions {
         settle(check, tenant, now: now, isBatch: true, &decisions)
     }
 
+    /// A check that should be asked cannot be: what it would have to say counts as no.
+    private func withhold(_ decisions: inout [Decision]) {
+        for index in decisions.indices where decisions[index] == .allow {
+            decisions[index] = .deny
+        }
+    }
+
     private func settle(
-        _ check: Guest,
+        _ check: ServedVersion,
         _ tenant: TenantID,
         now: Instant,
         isBatch: Bool,
@@ -78,22 +204,21 @@ final class LoopFunctions {
             if said == .allow, decisions[index] != .allow { overruled += 1 }
             decisions[index] = tightened(decisions[index], by: said)
         }
-        check.version.tally.overruled(overruled)
+        check.guest.version.tally.overruled(overruled)
         asked.removeAll(keepingCapacity: true)
         batch.begin()
     }
 
     /// False when the call failed: nobody may be written to then.
-    private func ask(_ check: Guest, _ tenant: TenantID, now: Instant, isBatch: Bool) -> Bool {
-        let started = Clock.bootNanoseconds()
-        do throws(CallFailure) {
-            try batch.ask(check, tenant: tenant, isBatch: isBatch, nowMillis: now.wallMillis)
-            check.version.tally.answered(nanoseconds: Clock.bootNanoseconds() - started)
-            return true
-        } catch {
-            check.version.tally.failed(error)
-            return false
-        }
+    private func ask(
+        _ check: ServedVersion,
+        _ tenant: TenantID,
+        now: Instant,
+        isBatch: Bool
+    ) -> Bool {
+        check.answer { guest throws(CallFailure) in
+            try batch.ask(guest, tenant: tenant, isBatch: isBatch, nowMillis: now.wallMillis)
+        } != nil
     }
 
     /// The same for verdicts, the denied and the unknown asked about as well.
@@ -128,7 +253,8 @@ final class LoopFunctions {
     ) {
         for (query, place) in zip(queries, verdicts.indices) {
             guard let query, verdicts[place].0.decision == .allow else { continue }
-            let said = Check.decide(CheckItem(query), nowMillis: now.wallMillis)
+            let said =
+                lacksCheck ? .deny : Check.decide(CheckItem(query), nowMillis: now.wallMillis)
             if tightened(.allow, by: said) != .allow {
                 verdicts[place].0 = Verdict(decision: .deny)
             }
@@ -143,5 +269,15 @@ extension CheckItem {
             recipient: query.person.recipient,
             streamClass: query.streamClass
         )
+    }
+}
+
+extension FunctionMethod {
+    fileprivate var method: Method {
+        switch self {
+        case .get: .get
+        case .head: .head
+        case .post: .post
+        }
     }
 }

@@ -13,6 +13,8 @@
 
 import Cluster
 import EventLoop
+import FunctionHost
+import FunctionKit
 import Servers
 import Storage
 import Suppression
@@ -45,6 +47,10 @@ enum LoopMessage: Sendable {
     case refused(Caller, Refusal)
     /// Every write before the question shows in the state from this local sequence number on.
     case checkpointing(Caller, through: UInt64)
+    /// Other versions of functions serve from this turn on.
+    case functions(FunctionRuntime)
+    /// Ask the smoke requests of a function's active version.
+    case probe(UInt64, function: String)
     /// Finish what is in flight, accept nothing, then close.
     case drain
 }
@@ -83,6 +89,10 @@ enum NodeMessage: Sendable {
     case broken(loop: Int, String)
     /// A serving loop accepts connections.
     case listening(loop: Int)
+    /// A serving loop has asked a function's smoke requests; nil where the built-in serves.
+    case probed(UInt64, digest: String?, isWell: Bool)
+    /// The functions' thread is done with something.
+    case function(FunctionResult)
 }
 
 /// One serving loop as the node loop sees it.
@@ -205,4 +215,13 @@ enum Limits {
     static let farewellNanos: UInt64 = 4_000_000_000
     /// Bytes of an Idempotency-Key.
     static let idempotencyKeyBytes = 256
+    /// How often `quell fn test` asks a fixture for its time: the best of them is shown.
+    static let fixtureRoundsCount = 20
+    /// Bytes of path, query and body of a request to a function: what the window takes, less the
+    /// header, the fields around them and two header values of 256 bytes.
+    static let directRequestBytes = FunctionKit.Limits.requestBytes - 1_024
+    /// Jobs that wait for the functions' thread: every artifact there may be, to keep and prepare.
+    static let functionJobsCount = 2 * Cluster.Limits.artifactsCount
+    /// Nanoseconds for every serving loop to answer a probe: a turn each.
+    static let probeNanos: UInt64 = 2_000_000_000
 }

@@ -63,6 +63,7 @@ enum MetricName: String, CaseIterable {
     case functionTime = "quell_function_busy_seconds_total"
     case functionOverruled = "quell_function_overruled_total"
     case functionMissing = "quell_function_missing_state"
+    case functionGeneration = "quell_function_generation_state"
     case ready = "quell_node_ready_state"
     case writable = "quell_node_writable_state"
     case build = "quell_node_build_labels"

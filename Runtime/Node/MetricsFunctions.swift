@@ -19,6 +19,14 @@ extension MetricsPage {
         }
         counter(.functionTime, versions) { "\($0.tally.seconds)" }
         counter(.functionOverruled, versions) { "\($0.tally.overruled)" }
+        head(.functionGeneration, "gauge")
+        for state in runtime.states {
+            sample(
+                .functionGeneration,
+                labels: "function=\"\(state.name)\"",
+                "\(state.generation)"
+            )
+        }
         head(.functionMissing, "gauge")
         for state in runtime.states {
             let isMissing = state.problem != nil

@@ -201,8 +201,8 @@ public enum Node {
             boundNanos: parts.config.stalenessBoundNanos
         )
         let functions = Functions.start(parts)
-        parts.metrics.functions.withLock { $0 = functions }
-        let node = NodeLoop(parts, keeper: keeper, view: view)
+        parts.metrics.functions.withLock { $0 = functions.runtime }
+        let node = NodeLoop(parts, keeper: keeper, view: view, functions: functions)
         report(parts)
         for thread in threads {
             thread.begin(
@@ -212,10 +212,11 @@ public enum Node {
                     node: parts.mailbox,
                     metrics: parts.metrics,
                     catalog: parts.catalog,
-                    functions: functions
+                    functions: functions.runtime
                 )
             )
         }
+        node.beginRollout(functions.contents.artifacts.map(\.notice))
         try node.run()
         let isEmpty = parts.store.close(deadlineMillis: 5_000)
         parts.log.notice("stopped", ["log.empty": "\(isEmpty)"])

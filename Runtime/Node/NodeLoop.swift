@@ -31,6 +31,7 @@ final class NodeLoop: Turn {
     var admin: HTTPServer?
     private(set) var peers: PeerDoor
     var desk: RepairDesk
+    var deploys: RolloutDesk
     /// A cluster was founded by this life.
     var hasFounded = false
     private var ticker: EventLoop.Timer?
@@ -72,7 +73,12 @@ final class NodeLoop: Turn {
     /// Why the node must end; nil while it is well.
     private(set) var ending: Ending?
 
-    init(_ parts: NodeParts, keeper: MarkKeeper, view: consuming View) {
+    init(
+        _ parts: NodeParts,
+        keeper: MarkKeeper,
+        view: consuming View,
+        functions: FunctionStart
+    ) {
         self.keeper = keeper
         config = parts.config
         loop = parts.loop
@@ -97,6 +103,12 @@ final class NodeLoop: Turn {
             own: parts.identity.nodeID,
             isDamaged: parts.identity.damage.isOfState,
             intervalNanos: parts.config.repairIntervalNanos
+        )
+        deploys = RolloutDesk(
+            functions,
+            own: parts.identity.nodeID,
+            voters: parts.boot.voters,
+            parts.mailbox
         )
         lastPersisted = parts.identity.nextLocalSequence - 1
         checkpointed = parts.identity.watermark
@@ -144,6 +156,7 @@ final class NodeLoop: Turn {
         for message in messages { take(message) }
         peers.serveReady()
         repairTurn()
+        rolloutTurn()
         watchSpread()
         admin?.serveReady()
         // Peers first: their commits run beside ours, and any majority may answer.
@@ -169,6 +182,8 @@ final class NodeLoop: Turn {
         case .listening(let index): listening.insert(index)
         case .drained(let index): drained.insert(index)
         case .broken(_, let why): end(.failed(why))
+        case .probed(let number, let digest, let isWell): probed(number, digest, isWell)
+        case .function(let result): took(result)
         }
     }
 
@@ -362,6 +377,7 @@ final class NodeLoop: Turn {
         joiningTick()
         upgradeTick()
         repairTick()
+        rolloutTick(now: now)
         foundIfComplete()
         do { try view.renew() } catch { log.warning("the state cannot be read", error) }
         for index in catalogOwed { postCatalog(to: index) }
@@ -398,6 +414,7 @@ final class NodeLoop: Turn {
 
     private func finish() {
         loop.turn = nil
+        _ = deploys.thread.post(.end)
         admin?.close()
         peers.close()
         ticker?.close()

@@ -7,6 +7,7 @@
 //     /v1/links           scope link                   LinkRoute.swift
 //     /v1/import          scope import, streamed       ImportRoute.swift
 //     /v1/export          scope export, streamed       Jobs.swift
+//     /f/NAME/...         anybody                      DirectRoute.swift
 //     /livez /readyz      anybody                      here
 //
 // A handler either answers at once or sends a write to the node loop and answers later.
@@ -88,6 +89,7 @@ extension ServingLoop: HTTPService {
             case .consents: return try consents(call, exchange, into: &answer)
             case .links: return try links(call, into: &answer)
             case .export: return try export(call, exchange, into: &answer)
+            case .direct: direct(call, into: &answer)
             // Served whole only when it has no body.
             case .imports:
                 _ = try authorize(call, .bulkImport)
@@ -188,11 +190,13 @@ extension ServingLoop: HTTPService {
 /// The paths of the public listener.
 enum Route {
     case optOut(tokenAt: Int)
-    case check, suppressions, consents, links, imports, export, live, ready, unknown
+    case check, suppressions, consents, links, imports, export, direct, live, ready, unknown
 
     init(_ path: Span<UInt8>) {
         if path.starts(with: "/u/") {
             self = .optOut(tokenAt: 3)
+        } else if path.starts(with: "/f/") {
+            self = .direct
         } else if path.equals("/v1/check") {
             self = .check
         } else if path.equals("/v1/suppressions") {

@@ -10,8 +10,10 @@
 
 import Cluster
 import EventLoop
+import FunctionHost
 import Servers
 import Storage
+import Synchronization
 import Wire
 
 /// The first thing that is against sending requests here; the raw value travels between loops.
@@ -19,7 +21,7 @@ enum Unready: Int {
     case starting, stopping, failed, stands, full, shedding, cloned, noCatalog, doubted, damaged,
         learner
     case joining
-    case noLease, stale
+    case noLease, stale, functions
 
     /// For the operator; after "not ready: ".
     var words: String {
@@ -38,6 +40,7 @@ enum Unready: Int {
         case .joining: "joining: marks of the others are still coming; see `quell status`"
         case .noLease: "no lease: a majority of voters has not confirmed what is shown here"
         case .stale: "the lease is older than the staleness bound"
+        case .functions: "the active `check` is not here yet; see `quell fn status`"
         }
     }
 }
@@ -48,7 +51,10 @@ extension NodeLoop {
         if let cause = common { return cause }
         if core.isJoining { return .joining }
         let now = Clock.bootNanoseconds()
-        if lease.permitsAllow(now: now, boundNanos: config.stalenessBoundNanos) { return nil }
+        if lease.permitsAllow(now: now, boundNanos: config.stalenessBoundNanos) {
+            let check = metrics.functions.withLock { $0.state(FunctionSpec.check.name) }
+            return check?.isMissing == true ? .functions : nil
+        }
         if lease.asOfNanos != nil { return .stale }
         if core.isDoubted { return .doubted }
         if desk.isDamaged { return .damaged }

@@ -79,7 +79,11 @@ extension NodeLoop {
         case .received(let node, .held(_, let set)): joining.told(set, by: node)
         case .received(let node, .repair(let number, let message)):
             repair(.received(RepairID(peer: node, number: number), message))
-        case .unlinked(let node): repair(.unlinked(node))
+        case .received(let node, .rollout(let message)): rollout(.received(node, message))
+        case .linked(let peer): rollout(.linked(peer.origin.node))
+        case .unlinked(let node):
+            repair(.unlinked(node))
+            rollout(.unlinked(node))
         default: break
         }
     }

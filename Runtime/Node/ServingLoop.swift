@@ -176,6 +176,12 @@ final class ServingLoop: Turn {
             }
         case .refused(let caller, let refusal):
             complete(caller) { _, _ in .refused(refusal) }
+        case .functions(let runtime): functions.adopt(runtime)
+        case .probe(let number, let function):
+            let found = functions.probe(function)
+            _ = node.post(
+                .probed(number, digest: found?.digest, isWell: found?.isWell ?? true)
+            )
         case .drain:
             isDraining = true
             server.drain()

@@ -41,7 +41,8 @@ extension Message {
             out.append(14)
             out.append(bigEndian: life.node.raw)
             out.append(bigEndian: life.epoch.raw)
-        case .changes, .receipts, .heldHash, .held, .ask, .confirm, .pull, .page, .repair:
+        case .changes, .receipts, .heldHash, .held, .ask, .confirm, .pull, .page, .repair,
+            .rollout:
             preconditionFailure("no message of the choice")
         }
     }

@@ -74,7 +74,7 @@ extension Core {
             vote(message, from: node, now: now, into: &effects)
         case .doubted(let life):
             if life == own { becomeDoubted(into: &effects) }
-        case .repair: break  // beside the Core: see Repair.swift
+        case .repair, .rollout: break  // beside the Core: see Repair.swift, Rollout.swift
         }
     }
 

@@ -92,4 +92,6 @@ public enum Message: Equatable, Sendable {
     case doubted(Origin)
     /// Of a comparison of marks, which the repair machine holds and the Core does not.
     case repair(UInt32, RepairMessage)
+    /// Of function versions, which the rollout machine holds and the Core does not.
+    case rollout(RolloutMessage)
 }

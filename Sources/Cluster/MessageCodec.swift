@@ -53,6 +53,7 @@ extension Message {
         case .prepare, .promised, .accept, .accepted, .declined, .doubted:
             encodeChoice(into: &out)
         case .repair(let conversation, let message): message.encode(conversation, into: &out)
+        case .rollout(let message): message.encode(into: &out)
         }
     }
 
@@ -71,6 +72,8 @@ extension Message {
         case RepairMessage.kinds:
             let conversation = try cursor.u32(bytes)
             self = .repair(conversation, try RepairMessage(kind: kind, bytes, at: &cursor))
+        case RolloutMessage.kinds:
+            self = .rollout(try RolloutMessage(kind: kind, bytes, at: &cursor))
         case 1: self = .changes(try cursor.changes(bytes))
         case 2:
             let generation = try cursor.u64(bytes)

@@ -11,6 +11,8 @@
 //     cluster/secret                       sealed secret
 //     voters                               as in Voters.swift
 //     format                               u16: written on every disk from now on (upgrade)
+//     deployer/PUBLICKEY                   name
+//     function/NAME                        digest 0 or 32 B | previous digest 0 or 32 B
 //
 // T, S, P, K are ids in hex. Secrets lie here only sealed (DESIGN 8). `final` on a register means
 // deleted or revoked, for ever; the value stays, because old links and old marks still point at it.
@@ -82,6 +84,10 @@ public enum Setting: Equatable, Sendable {
     case voters(VoterSet)
     /// The format of disks that every member reads.
     case format(UInt16)
+    /// Somebody whose signature makes an artifact worth running, by public key.
+    case deployer(publicKey: [UInt8], name: String)
+    /// The version of a function that serves.
+    case function(Activation)
 
     /// The register that names the voters.
     static let votersName = Array("voters".utf8)
@@ -101,6 +107,9 @@ public enum Setting: Equatable, Sendable {
             case .clusterSecret: "cluster/secret"
             case .voters: String(decoding: Setting.votersName, as: UTF8.self)
             case .format: "format"
+            case .deployer(let publicKey, _):
+                "deployer/" + publicKey.map { hex($0) }.joined()
+            case .function(let activation): "function/" + activation.name
             }
         return Array(text.utf8)
     }
@@ -139,6 +148,13 @@ public enum Setting: Equatable, Sendable {
         case .clusterSecret(let sealed): out.append(field: sealed)
         case .voters(let voters): voters.encode(into: &out)
         case .format(let format): out.append(bigEndian: format)
+        case .deployer(let publicKey, let name):
+            out.append(field: publicKey)
+            out.append(field: Array(name.utf8))
+        case .function(let activation):
+            out.append(field: Array(activation.name.utf8))
+            out.append(field: activation.digest?.bytes ?? [])
+            out.append(field: activation.previous?.bytes ?? [])
         }
         return out
     }
@@ -191,6 +207,14 @@ public enum Setting: Equatable, Sendable {
         case "cluster": self = .clusterSecret(sealed: try cursor.secret(bytes))
         case "voters": self = .voters(try VoterSet(bytes, at: &cursor))
         case "format": self = .format(try cursor.u16(bytes))
+        case "deployer":
+            let publicKey = try cursor.secret(bytes)
+            self = .deployer(publicKey: publicKey, name: try cursor.name(bytes))
+        case "function":
+            let name = try cursor.name(bytes)
+            let digest = ArtifactDigest(try cursor.secret(bytes))
+            let previous = ArtifactDigest(try cursor.secret(bytes))
+            self = .function(Activation(name: name, digest: digest, previous: previous))
         default: return nil
         }
     }

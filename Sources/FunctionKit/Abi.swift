@@ -8,6 +8,8 @@
 //                   6 outcome u8
 //                   7 claims: tenant u64, recipient 2 x u64, stream u32, topic u32
 //                   8 tenant name   9 stream name   10 topic name
+//               kind 3 (http)    the fields of a link without claims, its outcome 8, and
+//                   11 query string; `path` is what follows /f/NAME/
 //               kind 2 (check)   field count x 32 B: stream u32 | topic u32 | recipient 2 x u64 |
 //                                class u8 | 7 zeros
 //     response  link    32 B   status u16 | decision u16 = 0 | reason u32 = 0 | ttl u32 = 0 |
@@ -35,6 +37,8 @@ public enum AbiKind: UInt16, Sendable {
     case link = 1
     /// A batch of checks.
     case check = 2
+    /// A request to /f/NAME/.
+    case http = 3
 }
 
 /// Constants and headers of ABI v1.
@@ -57,10 +61,10 @@ public enum Abi {
 }
 
 extension Abi {
-    /// The bytes of a request to a link.
+    /// The bytes of a request to a link, or to /f/NAME/ where its outcome is `.direct`.
     public static func encode(_ request: Request) throws(AbiError) -> [UInt8] {
         var out = header(
-            .link,
+            request.outcome == .direct ? .http : .link,
             now: request.nowMillis,
             id: (request.requestHigh, request.requestLow),
             seed: request.seed
@@ -84,6 +88,10 @@ extension Abi {
             out.append(field: 9, claims.streamName)
             out.append(field: 10, claims.topicName)
             count += 4
+        }
+        if !request.query.isEmpty {
+            out.append(field: 11, request.query)
+            count += 1
         }
         for i in 0..<4 { out[44 + i] = UInt8(truncatingIfNeeded: count >> UInt32(8 * i)) }
         guard out.count <= Limits.requestBytes else { throw .tooLarge }

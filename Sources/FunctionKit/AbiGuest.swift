@@ -57,10 +57,10 @@ extension Abi {
         return (kind, now, Int(try cursor.number(bytes, 4)))
     }
 
-    /// Reads a request to a link.
+    /// Reads a request to a link, or to /f/NAME/.
     public static func decodeRequest(_ bytes: Span<UInt8>) throws(AbiError) -> Request {
         let (kind, now, count) = try decodeHeader(bytes)
-        guard kind == .link, count <= 64 else { throw .malformed }
+        guard kind != .check, count <= 64 else { throw .malformed }
         var cursor = AbiCursor(end: bytes.count)
         cursor.offset = 16
         let high = try cursor.number(bytes, 8)
@@ -70,11 +70,13 @@ extension Abi {
         var fields = LinkFields()
         for _ in 0..<count { try fields.take(bytes, &cursor) }
         guard cursor.offset == bytes.count, let method = fields.method,
-            let outcome = fields.outcome, (fields.claims == nil) == (outcome == .badToken)
+            let outcome = fields.outcome, (kind == .http) == (outcome == .direct),
+            (fields.claims == nil) == (outcome == .badToken || outcome == .direct)
         else { throw .malformed }
         return Request(
             method: method,
             path: fields.path,
+            query: fields.query,
             body: fields.body,
             contentType: fields.contentType,
             acceptLanguage: fields.acceptLanguage,
@@ -156,6 +158,7 @@ private struct LinkFields {
     var tenantName: [UInt8] = []
     var streamName: [UInt8] = []
     var topicName: [UInt8] = []
+    var query: [UInt8] = []
 
     mutating func take(
         _ bytes: Span<UInt8>,
@@ -183,6 +186,7 @@ private struct LinkFields {
         case 8: tenantName = AbiCursor.copy(bytes, range)
         case 9: streamName = AbiCursor.copy(bytes, range)
         case 10: topicName = AbiCursor.copy(bytes, range)
+        case 11: query = AbiCursor.copy(bytes, range)
         default: return
         }
     }

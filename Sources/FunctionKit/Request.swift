@@ -63,14 +63,18 @@ public enum Outcome: UInt8, Sendable {
     case undoRefused = 6
     /// The link does not open; there are no claims.
     case badToken = 7
+    /// Nothing: the request went to /f/NAME/ and has no link, so no claims either.
+    case direct = 8
 }
 
 /// One request.
 public struct Request: Sendable {
     /// How.
     public let method: Method
-    /// Path without the token, such as `/u/`.
+    /// Path without the token, such as `/u/`; of /f/NAME/ what follows that.
     public let path: [UInt8]
+    /// What follows the `?`; empty for links.
+    public let query: [UInt8]
     /// Body, at most 4 KiB.
     public let body: [UInt8]
     /// Value of Content-Type.
@@ -85,7 +89,7 @@ public struct Request: Sendable {
     public let requestLow: UInt64
     /// The only randomness there is.
     public let seed: UInt64
-    /// Whom and what it is about; nil exactly for `.badToken`.
+    /// Whom and what it is about; nil exactly for `.badToken` and `.direct`.
     public let claims: TokenClaims?
     /// What the host has done.
     public let outcome: Outcome
@@ -94,6 +98,7 @@ public struct Request: Sendable {
     public init(
         method: Method,
         path: [UInt8] = [],
+        query: [UInt8] = [],
         body: [UInt8] = [],
         contentType: [UInt8] = [],
         acceptLanguage: [UInt8] = [],
@@ -106,6 +111,7 @@ public struct Request: Sendable {
     ) {
         self.method = method
         self.path = path
+        self.query = query
         self.body = body
         self.contentType = contentType
         self.acceptLanguage = acceptLanguage

@@ -27,4 +27,18 @@ public enum Limits {
     public static let heldIntervalsCount = 65_536
     /// Milliseconds that an idempotency key is remembered: 24 hours (DESIGN 4).
     public static let requestMemoryMillis: UInt64 = 86_400_000
+    /// Failures in a row that open a breaker: one is chance, three are a fault.
+    public static let breakerRunCount = 3
+    /// Failures in one window that open it, if they are also `breakerPercent` of the calls.
+    public static let breakerFailuresCount = 5
+    /// Percent of the calls of a window that may fail.
+    public static let breakerPercent = 2
+    /// Nanoseconds of one window.
+    public static let breakerWindowNanos: UInt64 = 10_000_000_000
+    /// Nanoseconds that a breaker stays open the first time.
+    public static let breakerOpenNanos: UInt64 = 5_000_000_000
+    /// Nanoseconds that it stays open at most: what a person takes to look.
+    public static let breakerLongestNanos: UInt64 = 60_000_000_000
+    /// Good calls after which a trial is over.
+    public static let breakerTrialCount = 20
 }

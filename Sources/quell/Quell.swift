@@ -13,8 +13,8 @@ import Node
         subcommands: [
             Init.self, Serve.self, Dev.self, Check.self, Suppress.self, Consent.self, Show.self,
             MakeLink.self, Import.self, Export.self, Status.self, Members.self, Repair.self,
-            TenantVerb.self, StreamVerb.self, TopicVerb.self, KeyVerb.self, Voters.self,
-            Leave.self, Evict.self, UpgradeVerb.self, FunctionChild.self,
+            TenantVerb.self, StreamVerb.self, TopicVerb.self, KeyVerb.self, DeployerVerb.self,
+            Voters.self, Leave.self, Evict.self, UpgradeVerb.self, Fn.self, FunctionChild.self,
         ]
     )
 

@@ -20,6 +20,9 @@ struct Target: ParsableArguments {
 
     private static let localPath = ".quell/dev/cluster.json"
 
+    /// The file that is looked into when no variable names a node.
+    var clusterPath: String { cluster ?? Target.localPath }
+
     /// Addresses and key of one kind of listener.
     struct Doors {
         let addresses: [String]

@@ -84,9 +84,36 @@ private struct Dice: RandomNumberGenerator {
         return .merged(Merged(.mark(key(), mark), dots: [dot(), dot()]))
     }
 
+    private mutating func digest() -> ArtifactDigest {
+        let byte = UInt8(upTo(255))
+        return ArtifactDigest([UInt8](repeating: byte, count: 32)) ?? digest()
+    }
+
+    private mutating func notice() -> ArtifactNotice {
+        let states: [ArtifactState] = [.preparing, .ready, .failed("trap"), .failed("")]
+        return ArtifactNotice(
+            digest: digest(),
+            name: "greet",
+            bytes: UInt32(1 + upTo(1_000)),
+            publishedMillis: next(),
+            state: states[Int(upTo(3))],
+            generation: upTo(3)
+        )
+    }
+
+    private mutating func rollout() -> RolloutMessage {
+        switch upTo(4) {
+        case 0: return .have((0..<upTo(3)).map { _ in notice() })
+        case 1: return .want(digest(), offset: UInt32(upTo(1_000)))
+        case 2: return .piece(digest(), offset: 3, total: 9, [1, 2, 3])
+        case 3: return .poll(number: next(), upTo(1) == 0 ? nil : digest())
+        default: return .vote(number: next(), isReady: upTo(1) == 0)
+        }
+    }
+
     mutating func message() -> Message {
         let generation = upTo(3)
-        switch upTo(7) {
+        switch upTo(8) {
         case 0: return .changes((0...upTo(4)).map { _ in change() })
         case 1:
             let ranges = (0...upTo(4)).map { _ in
@@ -111,6 +138,7 @@ private struct Dice: RandomNumberGenerator {
                     delta: held()
                 )
             )
+        case 8: return .rollout(rollout())
         case 6:
             return .pull(number: next(), wanted: held(), after: upTo(1) == 0 ? nil : dot())
         default:
@@ -228,6 +256,28 @@ private func decoded(_ bytes: [UInt8]) -> Message? {
         #expect(with(37, 0) == nil, "sequences begin at 1")
         #expect(with(37, 9) == nil, "a reversed interval")
         #expect(with(10, 0xff) == nil, "a count beyond its bound")
+    }
+
+    @Test("a piece beyond its artifact, an empty one and a digest of 31 bytes are refused")
+    func pieces() {
+        let digest = [UInt8](repeating: 7, count: 32)
+        func piece(_ offset: UInt32, _ total: UInt32, _ count: Int) -> Message? {
+            var out: [UInt8] = [1, 50] + digest
+            out.append(bigEndian: offset)
+            out.append(bigEndian: total)
+            out.append(bigEndian: UInt32(count))
+            return decoded(out + [UInt8](repeating: 1, count: count))
+        }
+        #expect(piece(0, 9, 9) != nil)
+        #expect(piece(8, 9, 2) == nil)
+        #expect(piece(.max, 9, 1) == nil)
+        #expect(piece(0, 9, 0) == nil)
+        #expect(piece(0, 393_217, 1) == nil)
+        #expect(piece(0, 393_216, 65_536) != nil)
+        #expect(piece(0, 393_216, 65_537) == nil)
+        #expect(
+            decoded([1, 51] + [UInt8](repeating: 0, count: 8) + [0, 31] + digest[1...]) == nil
+        )
     }
 
     @Test("a node's notes to itself do not travel, nor do writes of nobody")

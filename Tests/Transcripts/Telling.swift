@@ -122,6 +122,7 @@ struct Telling {
             return "ballot \(ballot.word) declined for generation \(generation): \(why), "
                 + "highest \(highest.word)"
         case .repair(let session, _): return "repair, session \(session)"
+        case .rollout: return "function versions"
         case .doubted(let origin): return "\(origin.word) held more once"
         case .page(let page):
             return "page of pull \(page.number): \(page.entries.count) entries, "

@@ -37,7 +37,7 @@ public enum Unsubscribe {
             return Page.answer(200, Words.undone, Page.undone(claims))
         case .undoRefused:
             return Page.answer(200, Words.tooLate, Page.tooLate(claims))
-        case .page, .badToken:
+        case .page, .badToken, .direct:
             return Page.answer(200, Words.question, Page.question(claims))
         }
     }

@@ -1,0 +1,245 @@
+// `quell fn publish|deploy|rollback`: a version onto every node, and the one before back.
+//
+//     deploy   build ─► fixtures ─► sign ─► publish ─► all live nodes ready ─► activate
+//                                                         └─► ask every loop of every node
+//
+// Nothing is activated that some live node has refused; the version that serves goes on.
+
+import ArgumentParser
+import Client
+import Foundation
+import Node
+
+/// Where to deploy, and who signs.
+struct DeployOptions: ParsableArguments {
+    @OptionGroup var target: Target
+    @Option(
+        name: .long,
+        help: "deployer.key. (default: QUELL_DEPLOYER_KEY, else keys/ beside cluster.json)"
+    )
+    var deployerKey: String?
+
+    /// The text of the deployer's key.
+    func key() throws(Failure) -> [UInt8] {
+        let path =
+            deployerKey ?? ProcessInfo.processInfo.environment["QUELL_DEPLOYER_KEY"]
+            ?? URL(filePath: target.clusterPath).deletingLastPathComponent()
+            .appending(path: "keys/deployer.key").path()
+        let text = try Files.read(path, limitBytes: 1_024)
+        guard FunctionProject.publicKey(of: text) != nil else {
+            throw Failure(.configuration, "\(path): no deployer key; `quell init DIR` makes one")
+        }
+        return text
+    }
+}
+
+/// What a deploy has come to.
+struct Deployment {
+    let activated: ActivatedFunction
+    /// Node by node.
+    var places: [VersionPlace]
+    let millis: Int64
+
+    /// Section 10.5's shape.
+    var json: String {
+        let rows = places.map {
+            JSONText.object([("name", .text($0.node)), ("state", .text($0.state))])
+        }
+        return JSONText.object([
+            ("name", .text(activated.name)), ("digest", .maybe(activated.digest)),
+            ("generation", .number(activated.generation)), ("nodes", .list(rows)),
+            ("millis", .number(millis)),
+        ])
+    }
+
+    var isEverywhere: Bool {
+        places.allSatisfy { $0.state == "active" || $0.state == "unreachable" }
+    }
+
+    /// Prints it, and ends with 2 when some live node does not run it.
+    func report(isJSON: Bool) {
+        if isJSON {
+            print(json)
+        } else {
+            for place in places { print("\(place.node)\t\(place.state)") }
+            let digest = activated.digest.map { String($0.prefix(12)) } ?? "built-in"
+            print(
+                "\(activated.name) \(digest), generation \(activated.generation), "
+                    + "in \(millis) ms"
+            )
+        }
+        if !isEverywhere { finish(.unknown) }
+    }
+}
+
+/// One deploy, step by step.
+struct Deployer {
+    let doors: Target.Doors
+    private let started = ProcessInfo.processInfo.systemUptime
+
+    init(_ doors: Target.Doors) { self.doors = doors }
+
+    private var millis: Int64 { Int64((ProcessInfo.processInfo.systemUptime - started) * 1_000) }
+
+    /// Publishes, waits, activates, probes.
+    func deploy(_ packed: PackedFunction) throws(Failure) -> Deployment {
+        let published = try doors.call { client throws(ClientError) in
+            try client.publishFunction(packed.bytes)
+        }
+        try waitUntilReady(published)
+        let activated = try doors.call { client throws(ClientError) in
+            try client.activateFunction(published.name, digest: published.digest)
+        }
+        return try proved(activated)
+    }
+
+    /// Lets the version before serve again.
+    func rollBack(_ name: String) throws(Failure) -> Deployment {
+        try proved(
+            try doors.call { client throws(ClientError) in try client.rollBackFunction(name) }
+        )
+    }
+
+    private func places(_ digest: String) throws(Failure) -> [VersionPlace] {
+        let listing = try doors.call { client throws(ClientError) in try client.functions() }
+        return listing.versions.first { $0.digest == digest }?.places ?? []
+    }
+
+    /// Every live node has it ready; the first that cannot ends the deploy.
+    private func waitUntilReady(_ published: PublishedFunction) throws(Failure) {
+        var places: [VersionPlace] = []
+        for _ in 0..<1_200 {
+            places = try self.places(published.digest)
+            for place in places where place.state == "failed" {
+                throw Failure(
+                    .configuration,
+                    "\(place.node) refuses \(published.name): \(place.why ?? "no word")"
+                )
+            }
+            let live = places.filter { $0.state != "unreachable" }
+            if !live.isEmpty, live.allSatisfy({ $0.state == "ready" || $0.state == "active" }) {
+                return
+            }
+            usleep(25_000)
+        }
+        let late = places.filter { $0.state == "preparing" || $0.state == "absent" }.map(\.node)
+        throw Failure(
+            .unreachable,
+            "\(late.joined(separator: ", ")) did not become ready within 30 s; "
+                + "nothing was activated; see `quell fn status`"
+        )
+    }
+
+    /// Asks every loop of every node that can be reached, until all run the new version.
+    private func proved(_ activated: ActivatedFunction) throws(Failure) -> Deployment {
+        var states: [VersionPlace] = []
+        for _ in 0..<200 {
+            states = doors.addresses.compactMap { probe($0, activated) }
+            if states.allSatisfy({ $0.state != "behind" }) { break }
+            usleep(25_000)
+        }
+        if let digest = activated.digest, doors.addresses.count == 1 {
+            // One door alone is known: what it hears of the others.
+            let others = try places(digest).filter { place in
+                !states.contains { $0.node == place.node }
+            }
+            states += others
+        }
+        return Deployment(activated: activated, places: states, millis: millis)
+    }
+
+    private func probe(_ address: String, _ activated: ActivatedFunction) -> VersionPlace? {
+        do throws(ClientError) {
+            let client = try QuellClient(address: address, key: doors.key)
+            let listing = try client.functions()
+            let found = try client.probeFunction(activated.name)
+            let row = listing.functions.first { $0.name == activated.name }
+            let isThere =
+                found.digest == activated.digest && found.isWell
+                && (activated.digest == nil || row?.generation == activated.generation)
+            return VersionPlace(
+                node: listing.node,
+                state: isThere ? "active" : "behind",
+                why: row?.error
+            )
+        } catch {
+            guard case .unreachable = error else {
+                return VersionPlace(node: address, state: "failed", why: error.description)
+            }
+            return VersionPlace(node: address, state: "unreachable", why: nil)
+        }
+    }
+}
+
+struct FnPublish: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "publish",
+        abstract: "Build, test, sign and hand a version to the nodes, without activating it.",
+        discussion: "EXAMPLE\n  quell fn publish greet"
+    )
+    @OptionGroup var folder: FnFolder
+    @OptionGroup var options: DeployOptions
+
+    func run() throws {
+        let packed = try BuiltFunction(try folder.project()).proved(try options.key())
+        let done = try options.target.adminDoors().call { client throws(ClientError) in
+            try client.publishFunction(packed.bytes)
+        }
+        print(folder.json ? done.json : "\(done.name) \(done.digest) is published")
+    }
+}
+
+struct FnDeploy: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "deploy",
+        abstract: "Build, test, sign, publish and activate a version on every node.",
+        discussion: """
+            Every live node verifies, compiles and tries the version before it is activated; then \
+            every serving loop of every node is asked whether it runs it.
+
+            Exit code 2: it is active, and a live node does not run it yet.
+
+            EXAMPLE
+              quell fn deploy greet --json
+            """
+    )
+    @OptionGroup var folder: FnFolder
+    @OptionGroup var options: DeployOptions
+
+    func run() throws {
+        let doors = try options.target.adminDoors()
+        let key = try options.key()
+        let packed = try BuiltFunction(try folder.project()).proved(key)
+        try Deployer(doors).deploy(packed).report(isJSON: folder.json)
+    }
+}
+
+struct FnRollback: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rollback",
+        abstract: "Let the version serve again that served before; compiles nothing.",
+        discussion: "EXAMPLE\n  quell fn rollback greet"
+    )
+    @Argument(help: "The function.") var name: String
+    @OptionGroup var options: DeployOptions
+    @Flag(name: .long, help: "Print JSON.") var json = false
+
+    func run() throws {
+        let doors = try options.target.adminDoors()
+        try Deployer(doors).rollBack(name).report(isJSON: json)
+    }
+}
+
+extension BuiltFunction {
+    /// The signed artifact, once every fixture has passed.
+    func proved(_ deployerKey: [UInt8]) throws(Failure) -> PackedFunction {
+        for report in try tried() {
+            guard let problem = report.problem else { continue }
+            throw Failure(
+                .configuration,
+                "\(project.folder)/\(report.name): \(problem); nothing was deployed"
+            )
+        }
+        return try packed(deployerKey)
+    }
+}
