@@ -6,12 +6,13 @@
 #   make live    the real-process tests at full length (about half an hour)
 #   make fuzz    every reader of strangers' bytes, SECONDS=60 each (about ten minutes)
 #   make sim     simulated clusters from one seed after the other; SECONDS=600
+#   make crowd   membership of 100 and 1,000 simulated nodes beside memberlist's rules
 #   make bench   speed and size beside Redis, nginx and PostgreSQL (about ten minutes)
 #   make format  lay out the Swift code as the house does
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test live fuzz sim bench format clean
+.PHONY: help setup build run test live fuzz sim crowd bench format clean
 
 help:
 	@echo 'make setup   install what is missing (idempotent, asks nothing)'
@@ -21,6 +22,7 @@ help:
 	@echo 'make live    kill -9, cut links, disk faults, bursts against real processes, full length'
 	@echo 'make fuzz    libFuzzer on every parser, SECONDS=60 each; TARGET=csv for one'
 	@echo 'make sim     simulated clusters, every fault, one seed after the other; SECONDS=600'
+	@echo 'make crowd   membership of 100 and 1,000 simulated nodes beside memberlist; NODES SECONDS'
 	@echo 'make bench   speed and size beside Redis, nginx and PostgreSQL; MARKS=10000000 for all'
 	@echo 'make format  lay out the Swift code as the house does'
 	@echo 'make clean   remove what was built (a local node in .quell/ stays)'
@@ -45,6 +47,9 @@ fuzz: setup
 
 sim: setup
 	@Scripts/sim.sh $(or $(SECONDS),600)
+
+crowd: setup
+	@Scripts/crowd.sh $(NODES) $(SECONDS)
 
 bench: build
 	@Scripts/setup.sh bench

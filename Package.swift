@@ -80,6 +80,9 @@ let package = Package(
             name: "ClusterTests", dependencies: ["Cluster", "Suppression"],
             swiftSettings: strict),
         .testTarget(
+            name: "CrowdTests", dependencies: ["Cluster", "Suppression"],
+            path: "Tests/Crowd", exclude: ["Entry"], swiftSettings: strict),
+        .testTarget(
             name: "SimulatorTests", dependencies: ["Cluster", "Suppression"],
             path: "Tests/Simulator", exclude: ["Seeds.txt"], swiftSettings: strict),
         .testTarget(

@@ -64,6 +64,12 @@ final class MemberDoor {
 
     func close() { server = nil }
 
+    /// Whether links are chosen by the overlay, as there are too many members to link all.
+    var isOverlaid: Bool { machine.isOverlaid }
+
+    /// Who is a voter now: linked whatever else is.
+    func adopt(voters: Set<NodeID>) { machine.adopt(voters: voters) }
+
     // MARK: in
 
     func tick() {
@@ -267,7 +273,9 @@ extension NodeLoop {
 
     /// Once a tick.
     func tickPeers() {
+        peers.members?.adopt(voters: Set(core.votersInForce.slots.map(\.node)))
         peers.members?.tick()
+        step(.overlaid(peers.members?.isOverlaid ?? false))
         peers.members?.count(into: metrics.members)
         let linked = peers.peers
         let voters = core.votersInForce.slots.filter { $0.node != identity.nodeID }
@@ -276,6 +284,8 @@ extension NodeLoop {
             voters.count { slot in !linked.contains { $0.node == slot.node } }
         )
         metrics.peersDropped.set(peers.dropped)
+        metrics.peerFirsts.set(Int(core.copies.firsts))
+        metrics.peerRepeats.set(Int(core.copies.repeated))
         metrics.peersMalformed.set(peers.malformed)
         metrics.cloned.set(peers.isCloned ? 1 : 0)
     }

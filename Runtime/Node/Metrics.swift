@@ -38,6 +38,8 @@ enum MetricName: String, CaseIterable {
     case peersLinked = "quell_peer_linked_nodes"
     case peersMissing = "quell_peer_missing_nodes"
     case peersDropped = "quell_peer_dropped_total"
+    case peerFirsts = "quell_peer_first_changes_total"
+    case peerRepeats = "quell_peer_repeated_changes_total"
     case peersMalformed = "quell_peer_malformed_total"
     case cloned = "quell_peer_cloned_state"
     case memberProbes = "quell_member_probes_total"
@@ -110,6 +112,8 @@ public final class NodeMetrics: Sendable {
     let peersLinked = Gauge()
     let peersMissing = Gauge()
     let peersDropped = Gauge()
+    let peerFirsts = Gauge()
+    let peerRepeats = Gauge()
     let peersMalformed = Gauge()
     let cloned = Gauge()
     let members = MemberMetrics()
@@ -215,6 +219,8 @@ extension MetricsPage {
         page.gauge(.peersLinked, node.peersLinked)
         page.gauge(.peersMissing, node.peersMissing)
         page.sum(.peersDropped, "counter", [UInt64(node.peersDropped.now)])
+        page.sum(.peerFirsts, "counter", [UInt64(node.peerFirsts.now)])
+        page.sum(.peerRepeats, "counter", [UInt64(node.peerRepeats.now)])
         page.sum(.peersMalformed, "counter", [UInt64(node.peersMalformed.now)])
         page.gauge(.cloned, node.cloned)
         page.members(node.members)

@@ -65,7 +65,7 @@ struct PeerProgress {
         case .heldHash(let hash):
             if known[node] != held, hash == held.fingerprint() { known[node] = held }
         case .changes, .ask, .pull, .page, .prepare, .promised, .accept, .accepted, .declined,
-            .doubted, .repair, .rollout:
+            .doubted, .repair, .rollout, .relay:
             break
         }
     }

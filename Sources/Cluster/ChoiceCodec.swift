@@ -42,7 +42,7 @@ extension Message {
             out.append(bigEndian: life.node.raw)
             out.append(bigEndian: life.epoch.raw)
         case .changes, .receipts, .heldHash, .held, .ask, .confirm, .pull, .page, .repair,
-            .rollout:
+            .rollout, .relay:
             preconditionFailure("no message of the choice")
         }
     }

@@ -5,6 +5,7 @@
 //     CoreWrites   callers: mint, push to peers, hand to the log
 //     CoreLog      the own log: committed, refused, failed; time
 //     CorePeers    links and what comes over them
+//     CoreRelays   passing it on, above 32 peers
 //     CoreVoters   the voters: choosing and adopting a generation
 //     Seat, Lives  when the word of a voter counts, this node's and another's
 //
@@ -102,6 +103,10 @@ public struct Core: Sendable {
     var history: HeldHistory
     var spread = Dissemination()
     var exchange = Exchange()
+    /// Nil while everybody is linked to everybody.
+    var relays: Relays?
+    var firstsCount: UInt64 = 0
+    var repeatedCount: UInt64 = 0
     var pulling = Pulling()
     var nonces: NonceSource
     var choosing: Choosing
@@ -228,10 +233,12 @@ public struct Core: Sendable {
             effects.append(.vouch(lease))
         case .repaired: isDamaged = false
         case .joined: isJoining = false
+        case .overlaid(let isOverlaid): overlaid(isOverlaid)
         case .linked(let peer): linked(peer, into: &effects)
         case .unlinked(let node):
             spread.unlinked(node)
             pulling.unlinked(node)
+            relays?.unlinked(node)
         case .received(let node, let message):
             received(message, from: node, now: now, into: &effects)
         case .page(let read): read.page.map { answer($0, to: read.request, into: &effects) }

@@ -19,7 +19,9 @@ extension Core {
         if count > 0 {
             for one in pending[..<count] where !one.isShown {
                 switch one.change.body {
-                case .holds: continue
+                case .holds(let set):
+                    relays?.filled(set)
+                    continue
                 case .own(let note):
                     noted(note)
                     continue
@@ -158,6 +160,7 @@ extension Core {
         for node in exchange.due(among: spread.holders, now: now.bootNanos) {
             effects.append(.send(to: node, .heldHash(gate.held.fingerprint())))
         }
+        tickRelays(now: now, into: &effects)
         goOnPulling(now: now, into: &effects)
     }
 

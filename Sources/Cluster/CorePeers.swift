@@ -29,6 +29,7 @@ extension Core {
             doubt(peer.origin, into: &effects)
         }
         guard peer.holds == .all else { return }
+        relays?.linked(node)
         // Every receipt that the last link may have lost, and what the peer may pull.
         sayHeld(to: node, into: &effects)
     }
@@ -49,7 +50,8 @@ extension Core {
         guard !hasFailed, let peer = spread.peer(node) else { return }
         spread.heard(node, now: now.bootNanos)
         switch message {
-        case .changes(let changes): arrived(changes, now: now, into: &effects)
+        case .changes(let changes): arrived(changes, from: node, now: now, into: &effects)
+        case .relay(let message): received(message, from: node)
         case .receipts(let generation, let ranges):
             let counted = lives.isDoubted(peer.origin) ? 0 : generation
             gate.stored(ranges, by: peer.origin, generation: counted, into: &effects)
@@ -82,17 +84,26 @@ extension Core {
 
     private mutating func arrived(
         _ changes: [Change],
+        from node: NodeID,
         now: Instant,
         into effects: inout [Effect]
     ) {
         var known: [DotRange] = []
+        var (firsts, repeated): ([Change], [Change]) = ([], [])
+        defer { passOn(firsts, repeated: repeated, from: node, now: now, into: &effects) }
         for change in changes where isCredible(change) {
             if gate.held.contains(change.dot) {
                 known.append(joined: change.dot)
+                repeatedCount += 1
+                if relays != nil { repeated.append(change) }
             } else if arrived.contains(change.dot) {
+                repeatedCount += 1
+                if relays != nil { repeated.append(change) }
                 if bugs.has(.receiptForPendingDuplicate) { known.append(joined: change.dot) }
             } else if pending.count < bounds.pendingChangesCount {
                 accept(change, now: now, into: &effects)
+                firstsCount += 1
+                if relays != nil { firsts.append(change) }
             }  // no room: not held, no receipt; it is pulled once there is
         }
         receipt(known, into: &effects)
@@ -186,13 +197,16 @@ extension Core {
         into effects: inout [Effect]
     ) {
         let missing = theirs.subtracting(arrived)
-        let links = spread
-        let overdue = exchange.overdue(missing, now: now.bootNanos) { links.isLinked($0) }
+        // A tree brings what its origin does not.
+        let (links, isOverlaid) = (spread, relays != nil)
+        let overdue = exchange.overdue(missing, now: now.bootNanos) {
+            isOverlaid || links.isLinked($0)
+        }
         guard !overdue.isEmpty, pulling.mayAsk(node, now: now.bootNanos) else { return }
         pull(overdue, from: node, now: now, into: &effects)
     }
 
-    private mutating func pull(
+    mutating func pull(
         _ missing: HeldSet,
         from donor: NodeID,
         now: Instant,

@@ -75,7 +75,8 @@ extension Core {
         }
         arrived.insert(dots.interval, of: own)
         // To the peers first: their commits run beside ours, and any majority may answer.
-        spread.push(changes, bounds: bounds, into: &effects)
+        let targets = targets(of: dots)
+        spread.push(changes, only: targets, bounds: bounds, into: &effects)
         for change in changes { persist(change, isShown: false, into: &effects) }
         if let stamp = request.stamp {
             remembered[stamp.id] = Remembered(

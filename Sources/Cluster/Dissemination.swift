@@ -73,9 +73,10 @@ struct Dissemination: Sendable {
     /// A link went down, and with it what was under way.
     mutating func unlinked(_ node: NodeID) { links.removeAll { $0.peer.origin.node == node } }
 
-    /// Pushes a write to everyone whose window has room.
+    /// Pushes a write to everyone whose window has room, or to these of them.
     mutating func push(
         _ changes: [Change],
+        only targets: Set<NodeID>? = nil,
         bounds: Bounds,
         into effects: inout [Effect]
     ) {
@@ -84,6 +85,7 @@ struct Dissemination: Sendable {
         let interval = SequenceInterval(first: first.dot.sequence, last: last.dot.sequence)
         let messages = changes.messages(bytes: bytes)
         for at in links.indices where links[at].peer.holds == .all && !links[at].isBehind {
+            guard targets?.contains(links[at].peer.origin.node) ?? true else { continue }
             guard links[at].count + changes.count <= bounds.pushWindowCount,
                 links[at].bytes + bytes <= bounds.pushWindowBytes
             else {

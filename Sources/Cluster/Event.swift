@@ -155,6 +155,9 @@ public enum Event: Equatable, Sendable {
     case repaired
     /// The state was pulled and compared with others: it has what they hold.
     case joined
+    /// Links are chosen by the overlay from now on, or no more: there were, or are no longer, too
+    /// many nodes for a link between each two.
+    case overlaid(Bool)
     /// A link to this life of a node came up; both ends send what they must anew.
     case linked(Peer)
     /// The link to a node went down.

@@ -26,8 +26,12 @@ extension Limits {
     public static let probeShotsCount = 3
     /// Nodes asked to probe in our place; one of them in another zone (DESIGN 7).
     public static let probeRelaysCount = 3
-    /// Times that each of them is asked.
+    /// Times that each of them is asked; with each the target is pinged once more from here. At
+    /// 30 % loss each way a probe of a living node then fails 3 times in a thousand, and 26 times
+    /// without these pings and the relay's second one.
     public static let relayAsksCount = 2
+    /// Pings of a relay for one request: a lost one must not cost the request that came through.
+    public static let relayShotsCount = 2
     /// Nanoseconds after which a relay says that it got no answer either: below what is left of a
     /// period after the shortest timeout, so that "no" still comes in time.
     public static let relayNanos: UInt64 = 500_000_000
@@ -52,17 +56,21 @@ extension Limits {
 
     /// Nanoseconds between two rounds of news; three nodes a round (`exchangePeersCount`).
     public static let newsNanos: UInt64 = 200_000_000
+    /// Draws for the listeners of a round: where half of the members are gone, three are found with
+    /// 32 draws but once in seven million rounds.
+    public static let listenerDrawsCount = 32
     /// Times that a rumor is told, times log10 of the members rounded up (SWIM, 4.1: 3 log n).
     public static let rumorTellings = 4
     /// What an incarnation may grow by at once; more is damage, and must not spread.
     public static let incarnationJump: UInt64 = 1 << 32
 
-    /// Revivals after which a member counts as unstable: a restart or two are usual, three within
-    /// `flapHalfLifeNanos` are not.
-    public static let flapsCount = 3
+    /// Revivals after which a member counts as unstable: one is a restart or a cut, a second within
+    /// `flapHalfLifeNanos` is a habit.
+    public static let flapsCount = 2
     /// Nanoseconds in which the count of revivals halves.
     public static let flapHalfLifeNanos: UInt64 = 60_000_000_000
-    /// Nanoseconds without a revival after which a member counts as stable again.
+    /// Nanoseconds without a revival or an accusation after which a member counts as stable again:
+    /// more than the 20 s for which links rest in Rapid's flip-flop (ATC 2018, 7).
     public static let flapCalmNanos: UInt64 = 30_000_000_000
     /// Nanoseconds between two writes of the member book, each a commit of the state.
     public static let bookNanos: UInt64 = 1_000_000_000

@@ -145,7 +145,8 @@ struct Chance: Sendable {
     mutating func below(_ count: Int) -> Int { Int(next() % UInt64(count)) }
 }
 
-private func mixed(_ value: UInt64) -> UInt64 {
+/// Spreads the bits of a number evenly (the finish of SplitMix64).
+func mixed(_ value: UInt64) -> UInt64 {
     var mixed = value
     mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
     mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB

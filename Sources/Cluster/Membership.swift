@@ -73,7 +73,8 @@ public struct Membership: Sendable {
     public internal(set) var counts = MemberCounts()
 
     var table: [NodeID: Member] = [:]
-    /// All members in the order in which they are probed: shuffled anew in each round (SWIM, 4.3).
+    /// The members that packets can reach, in the order in which they are probed: shuffled anew in
+    /// each round (SWIM, 4.3). All of them, unless there are too many (MembershipLinks.swift).
     var ring: [NodeID] = []
     var ringAt = 0
     var suspects: [NodeID] = []
@@ -82,6 +83,9 @@ public struct Membership: Sendable {
     var chance: Chance
     var probe: Probe?
     var relayed: [RelayedProbe] = []
+    /// The smoothed round trip to all; stands in for a member that was never measured, as in a
+    /// crowd of a thousand most are.
+    var usualTripNanos: UInt64?
     var lastNumber: UInt32 = 0
     var probeDueNanos: UInt64 = 0
     var newsDueNanos: UInt64 = 0
@@ -92,6 +96,11 @@ public struct Membership: Sendable {
     var owesBook = true
     var bookDueNanos: UInt64 = 0
     var dialedCount = 0
+    /// Whom to keep linked where not everybody can be; nil while everybody is.
+    var wanted: Set<NodeID>?
+    var voters: Set<NodeID> = []
+    var owesLinks = false
+    var linksDueNanos: UInt64 = 0
     var booked: [MemberRecord]
 
     /// Begins a life.
@@ -162,6 +171,7 @@ public struct Membership: Sendable {
             insert(MemberRecord(facts, incarnation: 0), now: now, into: &effects)
         }
         table[facts.node]?.isLinked = true
+        owesLinks = true
         table[facts.node]?.hasRefused = false
         table[facts.node]?.heardNanos = now
         table[facts.node]?.streamNanos = now
@@ -169,7 +179,10 @@ public struct Membership: Sendable {
     }
 
     /// The link went down; that alone accuses nobody.
-    public mutating func unlinked(_ node: NodeID) { table[node]?.isLinked = false }
+    public mutating func unlinked(_ node: NodeID) {
+        table[node]?.isLinked = false
+        owesLinks = true
+    }
 
     /// Something came over a member's stream.
     public mutating func heard(from node: NodeID, now: UInt64) {

@@ -97,8 +97,8 @@ extension Membership {
         }
         let first = MemberRecord(record.facts, incarnation: 0)
         table[record.node] = Member(record: first)
-        // At a random place of the round, so that all newcomers are not probed in a row.
-        ring.insert(record.node, at: chance.below(ring.count + 1))
+        if wanted == nil { enterRing(record.node) }
+        owesLinks = true
         if record == first { dialIfNeeded(record.node, into: &effects) }
         if record.overrides(first) { believe(record, now: now, into: &effects) }
     }
@@ -126,6 +126,7 @@ extension Membership {
             counts.revivals += 1
             member.flaps.revived(now: now)
         }
+        if before.state == .suspect || record.state == .suspect { member.flaps.troubled(now: now) }
         if record.state == .unreachable { counts.deaths += 1 }
         member.suspicion = nil
         table[record.node] = member
@@ -139,6 +140,9 @@ extension Membership {
         dialIfNeeded(record.node, into: &effects)
         rumors.spread(member.record)
         owesBook = owesBook || !isSameLife || before.share != member.record.share
+        if before.state != record.state || !isSameLife {
+            owesLinks = true
+        }
         if before.state != record.state {
             effects.append(.turned(record.node, from: before.state, to: record.state))
         }
@@ -194,37 +198,17 @@ extension Membership {
         if isCertain { table[node]?.suspicion?.isCertain = true }
     }
 
-    // MARK: addresses and the book
-
-    mutating func dialIfNeeded(_ node: NodeID, into effects: inout [MemberEffect]) {
-        guard let member = table[node], !member.isDialed, !member.record.state.isGone,
-            member.record.facts.address != own.facts.address,
-            dialedCount < Limits.peersCount
-        else { return }
-        table[node]?.isDialed = true
-        dialedCount += 1
-        effects.append(.dial(member.record.facts.address))
-    }
-
-    mutating func undial(
-        _ node: NodeID,
-        _ address: String,
-        into effects: inout [MemberEffect]
-    ) {
-        table[node]?.isDialed = false
-        dialedCount -= 1
-        // A node that was replaced and its successor share an address.
-        let isShared = table.values.contains {
-            $0.isDialed && $0.record.facts.address == address
-        }
-        if !isShared { effects.append(.forget(address)) }
-    }
+    // MARK: the book
 
     /// Takes in what the life before knew, as if somebody told it now.
     mutating func readBook(now: UInt64, into effects: inout [MemberEffect]) {
         guard !booked.isEmpty else { return }
         var records: [MemberRecord] = []
         swap(&records, &booked)
+        // No news: whoever knows something else tells it by the hash. A thousand nodes that start
+        // together would tell each other a million things that all of them know.
+        let news = rumors
+        defer { rumors = news }
         for record in records where record.node != own.node && table[record.node] == nil {
             // A suspicion of back then has been decided by now, without us.
             let state: MemberState = record.state == .suspect ? .alive : record.state

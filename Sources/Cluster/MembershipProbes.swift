@@ -1,7 +1,7 @@
 // Asking who answers: probes, relays, suspicions that run out, and news in between.
 //
 //     0      T/3    2T/3    T                    ...            period
-//     ping   ping   ping    request x 3          request x 3    nobody answered: suspect
+//     ping   ping   ping    request x 3 + ping   request x 3 + ping   nobody answered: suspect
 //     `-- three shots ---'  `-- relays ping in our place, and say so if they got nothing --'
 //
 // T is four round trips within bounds; period and T grow together while this node doubts itself
@@ -31,6 +31,7 @@ struct RelayedProbe: Sendable {
     let target: NodeID
     let number: UInt32
     var dueNanos: UInt64
+    var shots = 1
 }
 
 extension Membership {
@@ -41,7 +42,9 @@ extension Membership {
         forgivePause(now: now)
         lastTickNanos = now
         readBook(now: now, into: &effects)
-        endRelayed(now: now, into: &effects)
+        // Before anybody is probed: a packet to who is not linked is nobody's silence.
+        relink(now: now, into: &effects)
+        goOnRelaying(now: now, into: &effects)
         if !own.state.isGone { goOnProbing(now: now, into: &effects) }
         endSuspicions(now: now, into: &effects)
         tellNews(now: now, into: &effects)
@@ -100,6 +103,7 @@ extension Membership {
         {
             if running.asks == 0 { running.relays = relays(around: running.target, now: now) }
             running.asks += 1
+            ping(running.target, running.number, into: &effects)
             for node in running.relays {
                 let request = packed(.request, running.number, running.target, [])
                 effects.append(.send(to: node, request))
@@ -111,7 +115,8 @@ extension Membership {
     private mutating func begin(now: UInt64, into effects: inout [MemberEffect]) {
         pingUnreachable(into: &effects)
         guard let target = nextTarget() else { return }
-        let trip = table[target]?.roundTripNanos.map { 4 * $0 } ?? Limits.probeTimeoutMostNanos
+        let known = table[target]?.roundTripNanos ?? usualTripNanos
+        let trip = known.map { 4 * $0 } ?? Limits.probeTimeoutMostNanos
         let timeout = min(max(trip, Limits.probeTimeoutLeastNanos), Limits.probeTimeoutMostNanos)
         lastNumber = max(lastNumber &+ 1, 1)
         counts.probes += 1
@@ -182,6 +187,7 @@ extension Membership {
                 let trip = now - running.startedNanos
                 let smooth = table[sender]?.roundTripNanos.map { $0 - $0 / 8 + trip / 8 }
                 table[sender]?.roundTripNanos = smooth ?? trip
+                usualTripNanos = usualTripNanos.map { $0 - $0 / 8 + trip / 8 } ?? trip
             }
             probe = nil
             health.add(-1)
@@ -202,7 +208,9 @@ extension Membership {
     private mutating func relays(around target: NodeID, now: UInt64) -> [NodeID] {
         var steady: [NodeID] = []
         var unsteady: [NodeID] = []
+        let near = neighbours(of: target)
         for node in ring where node != target && table[node]?.record.state == .alive {
+            guard near?.contains(node) ?? true else { continue }
             if isUnstable(node, now: now) { unsteady.append(node) } else { steady.append(node) }
         }
         var picked: [NodeID] = []
@@ -245,7 +253,14 @@ extension Membership {
         ping(request.subject, lastNumber, into: &effects)
     }
 
-    private mutating func endRelayed(now: UInt64, into effects: inout [MemberEffect]) {
+    private mutating func goOnRelaying(now: UInt64, into effects: inout [MemberEffect]) {
+        let shot = Limits.relayNanos / UInt64(Limits.relayShotsCount)
+        for at in relayed.indices where relayed[at].shots < Limits.relayShotsCount {
+            let left = shot * UInt64(Limits.relayShotsCount - relayed[at].shots)
+            guard now + left >= relayed[at].dueNanos else { continue }
+            relayed[at].shots += 1
+            ping(relayed[at].target, relayed[at].number, into: &effects)
+        }
         guard relayed.contains(where: { now >= $0.dueNanos }) else { return }
         for done in relayed where now >= done.dueNanos {
             let nack = packed(.nack, done.requested, done.target, [])

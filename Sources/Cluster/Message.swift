@@ -7,6 +7,7 @@
 //     ask       ───►   confirm ◄───      every 250 ms, to voters: the lease
 //     prepare   ───►   promised, accepted, declined ◄───      the next voters
 //     doubted   ───►                     to a life that held more once
+//     relay     ───►                     above 32 peers: which links carry writes at once
 //
 // Any of them may be lost, repeated or late. What matters comes again: held sets and confirmations
 // say more than receipts did, and what was never pushed is pulled.
@@ -90,6 +91,8 @@ public enum Message: Equatable, Sendable {
     case declined(generation: UInt64, Ballot, highest: Ballot, Decline)
     /// This life held more once: its disk was put back from a copy.
     case doubted(Origin)
+    /// About the link between the two, where not everybody is linked.
+    case relay(RelayMessage)
     /// Of a comparison of marks, which the repair machine holds and the Core does not.
     case repair(UInt32, RepairMessage)
     /// Of function versions, which the rollout machine holds and the Core does not.

@@ -52,6 +52,7 @@ extension Message {
             page.encode(into: &out, isBrief: version >= 2)
         case .prepare, .promised, .accept, .accepted, .declined, .doubted:
             encodeChoice(into: &out)
+        case .relay(let message): message.encode(into: &out)
         case .repair(let conversation, let message): message.encode(conversation, into: &out)
         case .rollout(let message): message.encode(into: &out)
         }
@@ -74,6 +75,7 @@ extension Message {
             self = .repair(conversation, try RepairMessage(kind: kind, bytes, at: &cursor))
         case RolloutMessage.kinds:
             self = .rollout(try RolloutMessage(kind: kind, bytes, at: &cursor))
+        case RelayMessage.kinds: self = .relay(try RelayMessage(kind: kind, bytes, at: &cursor))
         case 1: self = .changes(try cursor.changes(bytes))
         case 2:
             let generation = try cursor.u64(bytes)

@@ -102,6 +102,11 @@ struct Flaps: Equatable, Sendable {
         if count >= Limits.flapsCount { calmAt = now + Limits.flapCalmNanos }
     }
 
+    /// It was accused, or took that back: no calm yet.
+    mutating func troubled(now: UInt64) {
+        if isUnstable(now: now) { calmAt = now + Limits.flapCalmNanos }
+    }
+
     /// It came back too often to be believed dead or well for now.
     func isUnstable(now: UInt64) -> Bool { now < calmAt }
 }

@@ -299,6 +299,17 @@ struct MembershipBookTests {
         #expect(next.state(2) == .alive && next.state(3) == .unreachable)
     }
 
+    @Test("what the book says is no news: a thousand nodes that start together tell nobody of it")
+    func oldNews() {
+        let records = (2...9 as ClosedRange<UInt64>).map {
+            MemberRecord(.made($0), incarnation: 1)
+        }
+        var story = MemberStory(book: MemberBook(incarnation: 1, records: records))
+        let effects = story.pass(second, answering: Set(2...9))
+        #expect(story.machine.members.count == 8 && effects.sent(.news).isEmpty)
+        #expect(effects.sent(.ping).allSatisfy { $0.packet.records.isEmpty })
+    }
+
     @Test("a suspicion of the last life is over; an eviction stays")
     func oldSuspicion() {
         let records = [

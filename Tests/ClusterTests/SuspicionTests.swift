@@ -96,17 +96,30 @@ struct SuspicionTests {
         #expect(health.score == 8)
     }
 
-    @Test("three revivals soon after each other make a member unstable until it has been calm")
+    @Test("two revivals soon after each other make a member unstable until it has been calm")
     func flaps() {
         let second: UInt64 = 1_000_000_000
         var flaps = Flaps()
+        flaps.troubled(now: 5 * second)
         flaps.revived(now: 10 * second)
-        flaps.revived(now: 30 * second)
-        #expect(!flaps.isUnstable(now: 31 * second))
+        #expect(!flaps.isUnstable(now: 11 * second))
         flaps.revived(now: 50 * second)
         #expect(flaps.isUnstable(now: 51 * second))
         #expect(flaps.isUnstable(now: 79 * second))
         #expect(!flaps.isUnstable(now: 80 * second))
+    }
+
+    @Test("an accusation, and the end of one, put the calm off; once it is calm they do not")
+    func troubled() {
+        let second: UInt64 = 1_000_000_000
+        var flaps = Flaps()
+        flaps.revived(now: 10 * second)
+        flaps.revived(now: 50 * second)
+        flaps.troubled(now: 70 * second)
+        #expect(flaps.isUnstable(now: 99 * second))
+        #expect(!flaps.isUnstable(now: 100 * second))
+        flaps.troubled(now: 101 * second)
+        #expect(!flaps.isUnstable(now: 102 * second))
     }
 
     @Test("revivals far apart are forgotten by halves")

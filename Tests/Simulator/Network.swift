@@ -170,7 +170,7 @@ extension World {
             if origins.contains(where: { !(shell.core?.spread.isLinked($0) ?? true) }) {
                 reach(.pulledWithoutOrigin)
             }
-        case .heldHash, .ask, .repair, .rollout: break
+        case .heldHash, .ask, .repair, .rollout, .relay: break
         case .prepare, .promised, .accept, .accepted, .declined, .doubted: break
         }
     }

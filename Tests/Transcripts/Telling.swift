@@ -121,6 +121,9 @@ struct Telling {
         case .declined(let generation, let ballot, let highest, let why):
             return "ballot \(ballot.word) declined for generation \(generation): \(why), "
                 + "highest \(highest.word)"
+        case .relay(.announce(let set)): return "here came \(set.word)"
+        case .relay(.prune): return "your copies come late: announce"
+        case .relay(.graft): return "send at once again"
         case .repair(let session, _): return "repair, session \(session)"
         case .rollout: return "function versions"
         case .doubted(let origin): return "\(origin.word) held more once"
