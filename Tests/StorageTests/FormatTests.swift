@@ -43,6 +43,15 @@ import Testing
         return forms
     }
 
+    /// Raises one of the two files, as a life that ends in between leaves them.
+    private func raise(_ file: StoreFile, of opened: Opened) throws {
+        let environment = file == .log ? opened.log.environment : opened.state.environment
+        let meta = file == .log ? opened.log.tables.meta : opened.state.tables.meta
+        let transaction = try WriteTransaction(environment)
+        try transaction.set(.format, to: Format.newest, in: meta)
+        try transaction.commit()
+    }
+
     @Test("a directory begins in the format before the newest, and stays there until it is raised")
     func first() throws {
         let scratch = try Scratch()
@@ -82,11 +91,7 @@ import Testing
         for file in [StoreFile.state, .log] {
             let scratch = try Scratch()
             let opened = try open(scratch)
-            let environment = file == .log ? opened.log.environment : opened.state.environment
-            let meta = file == .log ? opened.log.tables.meta : opened.state.tables.meta
-            let transaction = try WriteTransaction(environment)
-            try transaction.set(.format, to: Format.newest, in: meta)
-            try transaction.commit()
+            try raise(file, of: opened)
             _ = opened.store.close(deadlineMillis: 0)
             let refusal = StorageError.newerFormat(
                 found: UInt32(Format.newest),
