@@ -25,7 +25,7 @@ final class NodeLoop: Turn {
     let log: NodeLog
     let keeper: MarkKeeper
     var core: Core
-    private(set) var catalog: Catalog
+    var catalog: Catalog
     private(set) var lease = Lease.void
     var view: View
     var admin: HTTPServer?
@@ -40,7 +40,7 @@ final class NodeLoop: Turn {
     private var events: [StoreEvent] = []
     private var effects: [Effect] = []
     private var pages: [PageRead] = []
-    private var nextVoters: VoterSet?
+    var nextVoters: VoterSet?
     /// What this turn shows to every serving loop: marks and leases, in order.
     private var shown: [LoopMessage] = []
     /// What it answers to each of them; leaves after all was shown to all.
@@ -49,12 +49,12 @@ final class NodeLoop: Turn {
     private var batchFirst: UInt64 = 0
     var waiters: [Ticket: Waiter] = [:]
     var nextTicket: UInt64 = 1
-    private var lastPersisted: UInt64
+    var lastPersisted: UInt64
     private var checkpointed: UInt64
     private var shownThrough: UInt64
     var backlog = ImportBacklog()
     private(set) var digest: MarkDigest?
-    private var catalogOwed: Set<Int> = []
+    var catalogOwed: Set<Int> = []
     private(set) var listening: Set<Int> = []
     /// The log refused a write for want of space, and has taken none since.
     private(set) var isLogFull = false
@@ -337,40 +337,13 @@ final class NodeLoop: Turn {
         }
     }
 
-    /// A register changed: every loop gets the new catalog before the change is acknowledged.
-    private func adopt(_ register: Register) {
-        if let known = catalog.registers[register.name], !register.wins(over: known) { return }
-        var registers = catalog.registers
-        registers[register.name] = register
-        catalog = Catalog(registers: registers, clusterKey: clusterKey)
-        if let key = catalog.sketchKey { store.adopt(key) }
-        peers.belongs(to: catalog.clusterID)
-        if let voters = catalog.voters, voters.generation > core.votersInForce.generation {
-            nextVoters = voters
-        }
-        for index in doors.indices { postCatalog(to: index) }
-    }
-
-    /// A loop that cannot take the catalog must not allow anything under the old one.
-    private func postCatalog(to index: Int) {
-        if doors[index].mailbox.post(.catalog(catalog)) {
-            if catalogOwed.remove(index) != nil {
-                doors[index].missedThrough.store(lastPersisted, ordering: .releasing)
-            }
-        } else {
-            catalogOwed.insert(index)
-            doors[index].missedThrough.store(.max, ordering: .releasing)
-        }
-    }
-
     // MARK: time and end
 
     private func tick() {
         let now = Clock.bootNanoseconds()
         if lastTickNanos > 0 {
-            let late = now - lastTickNanos
-            let due = Limits.tickMillis * 1_000_000
-            metrics.loopLag.record(nanoseconds: late > due ? late - due : 0)
+            let due = lastTickNanos + Limits.tickMillis * 1_000_000
+            metrics.loopLag.record(nanoseconds: now - min(now, due))
         }
         lastTickNanos = now
         step(.ticked)
@@ -392,8 +365,8 @@ final class NodeLoop: Turn {
         metrics.stalenessMillis.set(staleness.map { Int($0 / 1_000_000) } ?? -1)
         tryDisk(now: now)
         publishReadiness()
-        if let deadline = drainDeadlineNanos, now >= deadline { finish() }
-        if let farewell = farewellNanos, now >= farewell { end(.signal) }
+        if now >= drainDeadlineNanos ?? .max { finish() }
+        if now >= farewellNanos ?? .max { end(.signal) }
     }
 
     /// Begins to end: no new connections, what is in flight finishes.

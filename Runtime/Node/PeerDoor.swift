@@ -235,7 +235,7 @@ final class PeerDoor: PeerService {
     }
 
     private func write(_ message: Message, to linked: Linked) {
-        guard let server else { return }
+        guard let server, message.firstVersion <= linked.version else { return }
         guard server.hasRoom(linked.id) else {
             dropped += 1
             return

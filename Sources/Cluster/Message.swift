@@ -98,3 +98,14 @@ public enum Message: Equatable, Sendable {
     /// Of function versions, which the rollout machine holds and the Core does not.
     case rollout(RolloutMessage)
 }
+
+extension Message {
+    /// The first version of the protocol that has it; to a peer that speaks an older one it is not
+    /// said, which would end the link.
+    public var firstVersion: UInt16 {
+        switch self {
+        case .rollout, .relay: 2
+        default: 1
+        }
+    }
+}
