@@ -111,7 +111,8 @@ public struct Merged: Equatable, Sendable {
             let mark = try Mark(bytes, at: &cursor)
             content = .mark(key, mark)
             dots = mark.namedDots
-            guard !dots.isEmpty, dots.count <= Limits.mergedDotsCount, dots.allSatisfy(\.isReal)
+            guard !dots.isEmpty, dots.count <= Limits.mergedDotsCount,
+                dots.allSatisfy({ $0.isReal })
             else { throw .malformed }
             return
         }
@@ -137,7 +138,7 @@ public struct Merged: Equatable, Sendable {
 
 extension Mark {
     /// Every write that the mark names: suppressions, then what is covered.
-    fileprivate var namedDots: [Dot] { suppressions.map(\.dot) + covered }
+    fileprivate var namedDots: [Dot] { suppressions.map { $0.dot } + covered }
 }
 
 extension Dot {
