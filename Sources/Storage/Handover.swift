@@ -30,6 +30,9 @@ final class Handover: Sendable {
         var audits = false
         /// Copies of the sketch that were asked for.
         var freezesCount = 0
+        /// Those of them that the merge under way answers; what is asked for during it waits for
+        /// the next, which shows what was committed meanwhile.
+        var freezesDue = 0
         var sketchKey: SketchKey?
         var members: [UInt8]?
         var fill: Fill?
@@ -162,8 +165,8 @@ final class Handover: Sendable {
     /// How many copies of the sketch are due after a checkpoint that was urgent.
     func takeFreezes() -> Int {
         work.withLock { work in
-            defer { work.freezesCount = 0 }
-            return work.freezesCount
+            defer { work.freezesDue = 0 }
+            return work.freezesDue
         }
     }
 
@@ -230,7 +233,11 @@ final class Handover: Sendable {
             // What a request asked for may be committed and not handed over yet: then it waits on.
             let reached = changes.last.map { max($0.sequence, watermark) } ?? watermark
             let isAnswered = urgent && (work.isBehind || reached >= work.urgentThrough)
-            if isAnswered { work.isUrgent = false }
+            if isAnswered {
+                work.isUrgent = false
+                work.freezesDue += work.freezesCount
+                work.freezesCount = 0
+            }
             return .merge(behind: work.isBehind, urgent: isAnswered)
         }
     }
@@ -249,6 +256,10 @@ final class Handover: Sendable {
             work.isBehind = true
             work.changes.removeAll()
             work.bytes = 0
+            // The merge that failed answered nobody.
+            work.freezesCount += work.freezesDue
+            work.freezesDue = 0
+            if work.freezesCount > 0 { work.isUrgent = true }
         }
     }
 
