@@ -109,9 +109,10 @@ struct Pulling: Sendable {
 
     /// Goes on if what was handed to the log is committed.
     ///
-    /// - Parameters: - settled: local sequence up to which the log is on disk, or was refused; a
-    ///   refusal ends the pull, so what a pull of now handed to the log is on disk. - hasRoom:
-    ///   whether the state keeps up with the log.
+    /// - Parameters:
+    ///   - settled: local sequence up to which the log is on disk, or was refused; a refusal ends
+    ///     the pull, so what a pull of now handed to the log is on disk.
+    ///   - hasRoom: whether the state keeps up with the log.
     mutating func advance(
         settled: UInt64,
         hasRoom: Bool,
