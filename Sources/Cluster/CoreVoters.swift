@@ -251,6 +251,15 @@ extension Core {
         }
     }
 
+    /// This life turned out to be in doubt: votes that the log does not have yet stay unsaid, and
+    /// its own, counted before, finishes nothing.
+    mutating func forgetVotes(into effects: inout [Effect]) {
+        choosing.owed = []
+        guard let proposal = choosing.proposal else { return }
+        choosing.proposal = nil
+        if let ticket = proposal.ticket { effects.append(.refuse(ticket, .notChosen)) }
+    }
+
     private mutating func answered(
         _ message: Message,
         by node: NodeID,

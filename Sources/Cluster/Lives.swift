@@ -109,6 +109,7 @@ extension Core {
         guard !isDoubted, !isBoundAsIs else { return }
         isDoubted = true
         if !bugs.has(.doubtedLifeReceipts) { gate.becomeDoubted() }
+        if !bugs.has(.doubtedLifeVotes) { forgetVotes(into: &effects) }
         freshness.adopt(voters)
         asking.reset()
         effects.append(.vouch(.void))
