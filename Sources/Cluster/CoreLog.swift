@@ -102,6 +102,7 @@ extension Core {
         guard !hasFailed else { return }
         settledThrough = max(settledThrough, last)
         choosing.owed.removeAll { first <= $0.sequence && $0.sequence <= last }
+        choosing.hasSaidAgain = false
         visible = gate.held
         arrived = gate.held
         for one in pending where !one.change.isNote {

@@ -65,6 +65,7 @@ extension Core {
             }
         case .held(let generation, let set):
             holds(set, peer, generation: generation, into: &effects)
+            spoke(generation, now: now, into: &effects)
             pullWhatIsMissing(set, from: node, now: now, into: &effects)
         case .ask(let nonce, let known): confirm(nonce, known, to: node, into: &effects)
         case .confirm(let answer):
@@ -172,6 +173,9 @@ extension Core {
         by peer: Peer,
         into effects: inout [Effect]
     ) {
+        if answer.generation > voters.generation, choosing.ahead == nil {
+            choosing.ahead = (peer.origin.node, tellNanos: 0)
+        }
         guard let slot = voters.slot(of: peer.origin), !lives.isDoubted(peer.origin) else { return }
         if answer.since == 0, !lives.told(answer.delta, by: peer.origin),
             !bugs.has(.votersByName)

@@ -32,6 +32,12 @@ struct Choosing: Sendable {
     var complete = SlotMask()
     /// When this node may propose by itself; nil while there is no reason to.
     var reasonNanos: UInt64?
+    /// A peer that spoke under a later generation, and when it is told next how far this node is.
+    var ahead: (node: NodeID, tellNanos: UInt64)?
+    /// Since when somebody speaks under an earlier generation than this node.
+    var laggardNanos: UInt64?
+    /// This life has said the register of the generation in force again.
+    var hasSaidAgain = false
 }
 
 extension Core {
@@ -66,6 +72,10 @@ extension Core {
     /// Once a tick.
     mutating func driveVoters(now: Instant, into effects: inout [Effect]) {
         takeSeat(into: &effects)
+        if let (node, due) = choosing.ahead, now.bootNanos >= due {
+            choosing.ahead = (node, now.bootNanos + Limits.laggardPatienceNanos)
+            sayHeld(to: node, into: &effects)
+        }
         if let ownSlot, isComplete { choosing.complete.insert(ownSlot) }
         guard let proposal = choosing.proposal else {
             return proposeByItself(now: now, into: &effects)
@@ -122,6 +132,27 @@ extension Core {
         into effects: inout [Effect]
     ) {
         choosing.proposal = nil
+        let dots = write(set, ticket: proposal.ticket, now: now, into: &effects)
+        guard let ticket = proposal.ticket else { return }
+        guard let dots else {
+            // Whoever accepted it writes it later.
+            return effects.append(.refuse(ticket, .busy))
+        }
+        if set == proposal.wanted {
+            gate.wait(ticket, for: dots, policy: .strict, now: now, into: &effects)
+        } else {
+            effects.append(.refuse(ticket, .superseded))
+        }
+    }
+
+    /// Writes the register of a generation that was chosen; nil when there is no room now.
+    private mutating func write(
+        _ set: VoterSet,
+        ticket: Ticket?,
+        now: Instant,
+        into effects: inout [Effect]
+    ) -> DotRange? {
+        guard pending.count < bounds.pendingChangesCount else { return nil }
         let setting = Setting.voters(set)
         let register = Register(
             name: setting.registerName,
@@ -131,20 +162,27 @@ extension Core {
             author: [],
             signature: []
         )
-        guard pending.count < bounds.pendingChangesCount else {
-            // Whoever accepted it writes it later.
-            if let ticket = proposal.ticket { effects.append(.refuse(ticket, .busy)) }
-            return
+        let drafts = [Draft.register(register)]
+        let ticket = ticket ?? Ticket(raw: 0)
+        let request = WriteRequest(ticket: ticket, drafts: drafts, policy: .strict)
+        return mint(request, now: now, into: &effects)
+    }
+
+    // MARK: those who have not heard
+
+    /// A peer spoke under this generation, 0 for none.
+    ///
+    /// Registers travel as writes, and what everybody holds nobody asks for. A register that came
+    /// by a page, from a disk that was lost before its write was held elsewhere, would stay where
+    /// it is: its generation without a majority, and the one before too. So it is said again, once
+    /// a life, under a write of this node's own.
+    mutating func spoke(_ generation: UInt64, now: Instant, into effects: inout [Effect]) {
+        guard generation > 0, generation < voters.generation, !choosing.hasSaidAgain else { return }
+        guard let since = choosing.laggardNanos else {
+            return choosing.laggardNanos = now.bootNanos
         }
-        let ticket = proposal.ticket ?? Ticket(raw: 0)
-        let write = WriteRequest(ticket: ticket, drafts: [.register(register)], policy: .strict)
-        let dots = mint(write, now: now, into: &effects)
-        guard proposal.ticket != nil else { return }
-        if set == proposal.wanted {
-            gate.wait(ticket, for: dots, policy: .strict, now: now, into: &effects)
-        } else {
-            effects.append(.refuse(ticket, .superseded))
-        }
+        guard now.bootNanos >= since + Limits.laggardPatienceNanos else { return }
+        choosing.hasSaidAgain = write(voters, ticket: nil, now: now, into: &effects) != nil
     }
 
     // MARK: voting
@@ -319,6 +357,9 @@ extension Core {
         choosing.complete = SlotMask()
         choosing.reasonNanos = nil
         choosing.owed = []
+        choosing.ahead = nil
+        choosing.laggardNanos = nil
+        choosing.hasSaidAgain = false
         if choosing.acceptor.generation != next.generation + 1 {
             choosing.acceptor = Acceptor(generation: next.generation + 1)
         }

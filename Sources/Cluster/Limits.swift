@@ -23,6 +23,9 @@ public enum Limits {
     /// Nanoseconds before an attempt is repeated under a higher ballot; up to twice as long by
     /// chance, so that two proposers part.
     public static let proposalRepeatNanos: UInt64 = 700_000_000
+    /// Nanoseconds for which a peer may speak under an earlier generation before its register is
+    /// said again, and between two words of such a peer: pushes, held sets and pulls take a second.
+    public static let laggardPatienceNanos: UInt64 = 2_000_000_000
     /// Nanoseconds by which each slot waits longer than the one before it, before it proposes by
     /// itself what any of them could.
     public static let proposalTurnNanos: UInt64 = 600_000_000

@@ -8,6 +8,29 @@ import Testing
 
 @Suite("Changing the voters")
 struct VotersTests {
+    @Test("a generation whose register nobody holds is said again to who has not heard")
+    func saidAgain() throws {
+        var cluster = Assembly(3, voters: 3)
+        cluster.run(millis: 1_000)
+        cluster.stop(2)
+        // n2 has it from a page of n3's, whose disk is gone before the write was held elsewhere.
+        let next = try cluster.members[1].core.votersInForce.rebound(
+            2,
+            to: Candidate(name: "n3", origin: Assembly.life(2, 1, node: 9), zone: "z3")
+        )
+        cluster.members[1].voters = next
+        cluster.step(1, .voters(next))
+        #expect(cluster.members[0].core.held == cluster.members[1].core.held)
+        cluster.run(millis: 1_500)
+        #expect(!cluster.mayAllow(0) && !cluster.mayAllow(1), "neither generation has a majority")
+        cluster.run(millis: 8_000)
+        #expect(cluster.members[0].core.votersInForce == next)
+        #expect(cluster.mayAllow(0) && cluster.mayAllow(1))
+        let writes = cluster.members.map { $0.log.count }
+        cluster.run(millis: 8_000)
+        #expect(cluster.members.map { $0.log.count } == writes, "once is enough")
+    }
+
     @Test("a wiped voter counts for nothing until a generation binds it and it has caught up")
     func replace() throws {
         var cluster = trio()
@@ -78,7 +101,7 @@ struct VotersTests {
         #expect(cluster.mayAllow(0))
         cluster.step(0, .damaged)
         #expect(!cluster.mayAllow(0), "at once")
-        cluster.run(millis: 1_000)
+        cluster.run(millis: 1_500)
         #expect(!cluster.mayAllow(0) && !cluster.members[0].core.isSeated)
         cluster.stop(1)
         cluster.run(millis: 2_000)
