@@ -115,7 +115,7 @@ extension NodeLoop {
             json.beginObject()
             json.field("name", name)
             json.key("runs")
-            if let format { json.number(Double(format)) } else { json.null() }
+            if let format { json.integer(Int(format)) } else { json.null() }
             json.endObject()
         }
         json.endArray()

@@ -1,7 +1,7 @@
 // The guest's half of ABI v1: reads the request out of the window and writes the response into it.
 //
 // Plain functions over spans, so that native tests run the very code that a wasm guest runs; only
-// the few lines that name the window's address are wasm's alone (Functions/*/Sources/Entry.swift).
+// the few lines that name the window's address are wasm's alone (Door.swift).
 
 import Suppression
 

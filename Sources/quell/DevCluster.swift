@@ -277,16 +277,20 @@ struct DevCluster {
         unsafe sigaddset(&signals, SIGTERM)
         unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
         var reported: Set<Int32> = []
+        var lastCode: Int32 = 0
         while true {
             var second = timespec(tv_sec: 1, tv_nsec: 0)
             if unsafe sigtimedwait(&signals, nil, &second) > 0 { break }
             for (node, pid) in zip(file.nodes, pids) where !reported.contains(pid) {
                 guard let code = Spawn.ended(pid) else { continue }
                 reported.insert(pid)
+                lastCode = code
                 print("\(node.name) (pid \(pid)) ended with \(code); its log is \(logPath(node))")
                 fflush(nil)
             }
             if reported.count == pids.count {
+                // Told to end by `quell dev stop`, it did as it was told.
+                guard lastCode != 0 else { return print("all nodes have ended") }
                 throw Failure(.internal, "no node is left; see \(directory)/*.log")
             }
         }

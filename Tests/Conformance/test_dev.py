@@ -1,5 +1,6 @@
 """DESIGN 10.1, `quell dev`: a real node in one command, and nothing left behind."""
 
+import contextlib
 import json
 import os
 import re
@@ -56,9 +57,7 @@ def test_detached(fresh):
     node = made.node
     assert call(node.admin, "GET", "/readyz").status == 200
     assert os.getsid(node.pid) == node.pid != os.getsid(0)
-    held = {
-        number: os.readlink(f"/proc/{node.pid}/fd/{number}")
-        for number in os.listdir(f"/proc/{node.pid}/fd")}
+    held = held_by(node.pid)
     assert held["0"] == "/dev/null"
     assert held["1"] == held["2"] == str(made.dir / "n1.log")
     assert f"socket:[{os.fstat(inside.fileno()).st_ino}]" not in held.values()
@@ -182,16 +181,36 @@ def test_data_directory(fresh):
     made.node.run()
 
 
+@contextlib.contextmanager
+def foreground(directory):
+    """`quell dev` of one node in the foreground; yields its process, its output and its port."""
+    base = free_block()
+    log = directory / "output"
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            [str(BINARY), "dev", "--nodes", "1", "--dir", str(directory / "dev"), "--base-port",
+             str(base)], stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=directory)
+    try:
+        yield process, log, base
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=20)
+
+
+def held_by(pid):
+    """What a process holds: descriptor -> target; one that is closed meanwhile is not listed."""
+    held = {}
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            held[number] = os.readlink(f"/proc/{pid}/fd/{number}")
+    return held
+
+
 def test_foreground(tmp_path):
     """`make run` ... starts in the foreground and prints the first commands with the real path:
     a link to open and a command to run; both work as printed."""
-    base = free_block()
-    log = tmp_path / "output"
-    with open(log, "wb") as output:
-        process = subprocess.Popen(
-            [str(BINARY), "dev", "--nodes", "1", "--dir", str(tmp_path / "dev"), "--base-port",
-             str(base)], stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=tmp_path)
-    try:
+    with foreground(tmp_path) as (process, log, base):
         def printed():
             assert process.poll() is None, log.read_text()
             text = log.read_text()
@@ -205,11 +224,27 @@ def test_foreground(tmp_path):
             command, shell=True, cwd="/", capture_output=True, text=True, timeout=30, check=False)
         assert done.returncode in (0, 1), (command, done)
         node = json.loads((tmp_path / "dev" / "cluster.json").read_text())["nodes"][0]["pid"]
-    finally:
-        process.send_signal(signal.SIGINT)
-        status = process.wait(timeout=20)
-    assert status == 0
+    assert process.returncode == 0
     eventually(lambda: not is_running(node), "the node ends with `dev`", 12)
+
+
+def test_foreground_stopped_from_elsewhere(tmp_path):
+    """`quell dev stop --dir DIR`, in another terminal, ends a foreground cluster as asked: 0."""
+    with foreground(tmp_path) as (process, log, _):
+        eventually(lambda: "http://" in log.read_text(), "the cluster is up", 60)
+        assert quell("dev", "stop", "--dir", str(tmp_path / "dev")).returncode == 0
+        assert process.wait(timeout=20) == 0, log.read_text()
+    assert "all nodes have ended" in log.read_text()
+
+
+def test_foreground_whose_node_fails(tmp_path):
+    """A node that was killed is no end that anybody asked for: not 0, and the logs are named."""
+    with foreground(tmp_path) as (process, log, _):
+        eventually(lambda: "http://" in log.read_text(), "the cluster is up", 60)
+        node = json.loads((tmp_path / "dev" / "cluster.json").read_text())["nodes"][0]["pid"]
+        os.kill(node, signal.SIGKILL)
+        assert process.wait(timeout=20) == 70, log.read_text()
+    assert "no node is left" in log.read_text()
 
 
 def test_two_nodes_never_share_a_directory(fresh):

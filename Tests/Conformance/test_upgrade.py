@@ -94,6 +94,9 @@ def test_a_member_that_runs_the_release_before_keeps_the_format_back(older):
     shown = json.loads(upgrade(older, "status", "--json").stdout)
     assert shown["finalized"] and shown["format"] == NEWEST
     assert {row["runs"] for row in shown["members"]} == {NEWEST}
+    words = upgrade(older, "status").stdout.splitlines()
+    assert words == [f"disk format {NEWEST}, finalized"] + [
+        f"{node.name}\truns {NEWEST}" for node in older.nodes]
 
 
 def test_until_finalized_the_release_before_starts_again(older):
