@@ -280,7 +280,7 @@ extension NodeLoop {
         where slot.node != identity.nodeID && desk.proved.contains(slot.node) {
             others.insert(at)
         }
-        guard voters.isProof(others) else { return }
+        guard voters.isProof(others) else { return proveOn() }
         desk.isDamaged = false
         store.forgetDamage()
         step(.repaired)
@@ -289,6 +289,14 @@ extension NodeLoop {
             "the marks are equal to those of other voters again",
             ["nodes": "\(others.count)"]
         )
+    }
+
+    /// A voter has found this damaged node equal; who asked for that waits for the lease, and the
+    /// other voters that it takes need not wait for the background's next round.
+    private func proveOn() {
+        guard desk.orders.isEmpty else { return }
+        let rest = repairPeers.filter { !desk.proved.contains($0.node) }
+        begin(RepairOrder(exchange: nil, isDry: false, waiting: rest, all: rest))
     }
 }
 

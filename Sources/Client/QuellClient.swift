@@ -44,9 +44,11 @@ public final class QuellClient {
         buffer = [UInt8](repeating: 0, count: 16_384)
     }
 
-    /// Whether a probe such as `/livez` or `/readyz` answers 200.
-    public func isWell(_ path: String) throws(ClientError) -> Bool {
-        try exchange(Request(.get, path)).status == 200
+    /// What a probe such as `/livez` or `/readyz` says against its node; nil for 200.
+    public func complaint(_ path: String) throws(ClientError) -> String? {
+        let answer = try exchange(Request(.get, path))
+        if answer.status == 200 { return nil }
+        return String(decoding: answer.body.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }
 }
 

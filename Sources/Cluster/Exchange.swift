@@ -4,6 +4,15 @@
 // answers with its own set. What it names and this node has not seen is missing here. A write whose
 // origin is linked is most likely on its way, so it is given a moment before it is pulled; one
 // whose origin cannot be reached is pulled at once, from whoever has it.
+//
+// Each write has a moment of its own: a doubt is what began to be missed at about the same time.
+//
+//     missing here, named by a peer ──► doubt ──patience──► pulled, as often as a peer names it
+//                                         └──── a while later: forgotten, it has come or comes anew
+//
+// *(why: one moment for all that was missing made a write that appeared just behind another wait
+// for up to three rounds, and a peer that lacks it as well could make it wait for ever by answering
+// between two rounds.)*
 
 import Suppression
 
@@ -11,8 +20,13 @@ import Suppression
 struct Exchange: Sendable {
     private var nextNanos: UInt64 = 0
     private var turn = 0
-    private var doubted = HeldSet()
-    private var doubtedNanos: UInt64 = 0
+    private var doubts: [Doubt] = []
+
+    private struct Doubt {
+        var writes: HeldSet
+        /// The last moment at which a write can have been added.
+        let sinceNanos: UInt64
+    }
 
     /// The peers to tell now; empty between rounds.
     mutating func due(among peers: [NodeID], now: UInt64) -> [NodeID] {
@@ -39,14 +53,24 @@ struct Exchange: Sendable {
                 }
             }
         }
-        if doubted.isEmpty {
-            doubted = coming
-            doubtedNanos = now
-        } else if now >= doubtedNanos + Limits.pushPatienceNanos {
-            overdue.formUnion(doubted.intersection(coming))
-            doubted = coming
-            doubtedNanos = now
+        doubts.removeAll { now >= $0.sinceNanos + Limits.doubtNanos }
+        var unnoticed = coming
+        for doubt in doubts {
+            if now >= doubt.sinceNanos + Limits.pushPatienceNanos {
+                overdue.formUnion(doubt.writes.intersection(coming))
+            }
+            unnoticed = unnoticed.subtracting(doubt.writes)
         }
+        doubt(unnoticed, now: now)
         return overdue
+    }
+
+    private mutating func doubt(_ writes: HeldSet, now: UInt64) {
+        guard !writes.isEmpty else { return }
+        if let last = doubts.indices.last, now <= doubts[last].sinceNanos {
+            doubts[last].writes.formUnion(writes)
+        } else {
+            doubts.append(Doubt(writes: writes, sinceNanos: now + Limits.doubtGrainNanos))
+        }
     }
 }

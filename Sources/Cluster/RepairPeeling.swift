@@ -104,6 +104,12 @@ struct RepairPeeling: Sendable {
         )
     }
 
+    /// Global cells that decode a difference almost always.
+    static func globalChunk(for guess: Int) -> Int {
+        guess * Limits.repairFirstChunkPercent / 100
+            + Limits.repairFirstChunkSpread * Int(Double(guess).squareRoot())
+    }
+
     /// A turn's share of the peeling; nil when there is more to peel, and nothing to say yet.
     mutating func goOn(distance: Int) -> Step? {
         guard isPeeling, decoder.peel(touches: Limits.repairTouchesPerTurnCount) else { return nil }
@@ -129,7 +135,7 @@ struct RepairPeeling: Sendable {
             }
             return step
         }
-        let aim = guess * Limits.repairFirstChunkPercent / 100
+        let aim = RepairPeeling.globalChunk(for: guess)
         let next =
             aim > decoder.count
             ? aim : decoder.count + max(Limits.repairSmallestChunkCount, decoder.count / 20)

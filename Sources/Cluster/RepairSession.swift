@@ -145,10 +145,9 @@ struct RepairSession: Sendable {
     }
 
     private func chunk(for guess: Int) -> Int {
-        let count = guess * Limits.repairFirstChunkPercent / 100
-        return min(
+        min(
             Suppression.Limits.sketchCellsCount,
-            max(Limits.repairSmallestChunkCount, count)
+            max(Limits.repairSmallestChunkCount, RepairPeeling.globalChunk(for: guess))
         )
     }
 

@@ -142,26 +142,28 @@ struct DevCluster {
 
     /// Waits until every node answers 200, or one has ended.
     private func wait(for path: String, seconds: Int) throws {
+        var against: [String] = []
         for _ in 0..<(seconds * 20) {
-            var answered = 0
+            against = []
             for (node, pid) in zip(file.nodes, pids) {
                 if let code = Spawn.ended(pid) { throw died(node, code) }
-                if isOK(node, path) { answered += 1 }
+                if let why = complaint(node, path) { against.append("\(node.name): \(why)") }
             }
-            if answered == file.nodes.count { return }
+            if against.isEmpty { return }
             usleep(50_000)
         }
         throw Failure(
             .internal,
-            "the nodes did not answer \(path) within \(seconds) s; see \(directory)/*.log"
+            "all nodes were stopped, as not all answered \(path) within \(seconds) s "
+                + "(\(against.joined(separator: "; "))); see \(directory)/*.log"
         )
     }
 
-    private func isOK(_ node: ClusterFile.Node, _ path: String) -> Bool {
-        do {
+    private func complaint(_ node: ClusterFile.Node, _ path: String) -> String? {
+        do throws(ClientError) {
             let client = try QuellClient(address: node.admin, key: "")
-            return try client.isWell(path)
-        } catch { return false }
+            return try client.complaint(path)
+        } catch { return error.description }
     }
 
     /// The node's last words are the reason.

@@ -43,7 +43,7 @@ struct Repair: ParsableCommand {
                     key: doors.key,
                     limits: .forRepair
                 )
-                _ = try client.isWell("/livez")
+                _ = try client.complaint("/livez")
                 meter.watch(address, doors.key)
                 let outcome = try client.repair(peer: peer, isDry: isDry, isDeep: isDeep)
                 meter.end()

@@ -86,4 +86,33 @@ private func writes(_ interval: ClosedRange<UInt64>) -> HeldSet {
         #expect(stage.told(at: 1_300) == 0)
         #expect(stage.told(at: 1_398) == 3)
     }
+
+    @Test("a write that appears just behind another waits for its own moment, and no longer")
+    func ownMoment() {
+        var stage = Stage()
+        #expect(stage.named(1, by: donor, at: 1_000).isEmpty)
+        #expect(stage.named(2, by: donor, at: 1_060).isEmpty)
+        // The second has waited for 140 ms, 10 too few.
+        #expect(stage.named(2, by: donor, at: 1_200) == [writes(1...1)])
+        var late = Stage()
+        #expect(late.named(1, by: donor, at: 1_000).isEmpty)
+        #expect(late.named(2, by: donor, at: 1_060).isEmpty)
+        #expect(late.named(2, by: donor, at: 1_260) == [writes(1...2)])
+    }
+
+    @Test("a peer that lacks the write too, answering between two rounds, does not put it off")
+    func notPutOff() {
+        var stage = Stage()
+        #expect(stage.named(1, by: donor, at: 1_000).isEmpty)
+        #expect(stage.named(0, by: other, at: 1_190).isEmpty)
+        #expect(stage.named(1, by: donor, at: 1_200) == [writes(1...1)])
+    }
+
+    @Test("what is missing for long is doubted anew, not for ever remembered")
+    func forgotten() {
+        var stage = Stage()
+        #expect(stage.named(1, by: donor, at: 1_000).isEmpty)
+        #expect(stage.named(1, by: donor, at: 3_000).isEmpty)
+        #expect(stage.named(1, by: donor, at: 3_200) == [writes(1...1)])
+    }
 }

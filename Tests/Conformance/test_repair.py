@@ -87,7 +87,8 @@ def test_planted(three, tmp_path):
 
 
 def test_mended_by_another(three, tmp_path):
-    """`quell repair` at any node mends a peer that lacks marks, and proves it."""
+    """`quell repair` at any node mends a peer that lacks marks, and proves it; that peer asks the
+    voter that it still needs by itself, and is ready again."""
     fill(three, 3_000, tmp_path)
     victim = three.nodes[1]
     assert victim.stop() in (0, None)
@@ -99,6 +100,7 @@ def test_mended_by_another(three, tmp_path):
     row = rows(answer)["n2"]
     assert row["differences"] == row["pushed"] == planted and row["pulled"] == 0
     eventually(lambda: len(digests(three)) == 1, "equal digests")
+    eventually(lambda: victim.status()["ready"], "n2 trusts itself again")
 
 
 def test_damaged_voters_vouch_for_nobody(three, tmp_path):
