@@ -200,10 +200,9 @@ extension Core {
         now: Instant,
         into effects: inout [Effect]
     ) {
-        let missing = theirs.subtracting(arrived)
         // A tree brings what its origin does not.
         let (links, isOverlaid) = (spread, relays != nil)
-        let overdue = exchange.overdue(missing, now: now.bootNanos) {
+        let overdue = exchange.overdue(theirs, arrived: arrived, now: now.bootNanos) {
             isOverlaid || links.isLinked($0)
         }
         guard !overdue.isEmpty, pulling.mayAsk(node, now: now.bootNanos) else { return }

@@ -8,11 +8,11 @@
 // Each write has a moment of its own: a doubt is what began to be missed at about the same time.
 //
 //     missing here, named by a peer ──► doubt ──patience──► pulled, as often as a peer names it
-//                                         └──── a while later: forgotten, it has come or comes anew
+//                                         └──── it came: forgotten
 //
 // *(why: one moment for all that was missing made a write that appeared just behind another wait
-// for up to three rounds, and a peer that lacks it as well could make it wait for ever by answering
-// between two rounds.)*
+// for up to three rounds, and a peer that lacks it as well made it wait for ever by answering
+// before the one that has it.)*
 
 import Suppression
 
@@ -38,13 +38,21 @@ struct Exchange: Sendable {
         return chosen
     }
 
-    /// What should be pulled of what is missing here and held there.
+    /// What should be pulled of what a peer holds.
     ///
-    /// - Parameter isLinked: whether an origin's own push can still arrive.
-    mutating func overdue(_ missing: HeldSet, now: UInt64, isLinked: (Origin) -> Bool) -> HeldSet {
+    /// - Parameters:
+    ///   - theirs: what the peer holds.
+    ///   - arrived: what has come here.
+    ///   - isLinked: whether an origin's own push can still arrive.
+    mutating func overdue(
+        _ theirs: HeldSet,
+        arrived: HeldSet,
+        now: UInt64,
+        isLinked: (Origin) -> Bool
+    ) -> HeldSet {
         var overdue = HeldSet()
         var coming = HeldSet()
-        for entry in missing.entries {
+        for entry in theirs.subtracting(arrived).entries {
             for interval in entry.intervals {
                 if isLinked(entry.origin) {
                     coming.insert(interval, of: entry.origin)
@@ -53,7 +61,8 @@ struct Exchange: Sendable {
                 }
             }
         }
-        doubts.removeAll { now >= $0.sinceNanos + Limits.doubtNanos }
+        for i in doubts.indices { doubts[i].writes = doubts[i].writes.subtracting(arrived) }
+        doubts.removeAll { $0.writes.isEmpty }
         var unnoticed = coming
         for doubt in doubts {
             if now >= doubt.sinceNanos + Limits.pushPatienceNanos {
@@ -72,5 +81,8 @@ struct Exchange: Sendable {
         } else {
             doubts.append(Doubt(writes: writes, sinceNanos: now + Limits.doubtGrainNanos))
         }
+        guard doubts.count > Limits.doubtsCount else { return }
+        doubts[1].writes.formUnion(doubts[0].writes)
+        doubts.removeFirst()
     }
 }

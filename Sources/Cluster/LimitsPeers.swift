@@ -40,9 +40,9 @@ extension Limits {
     /// Nanoseconds within which writes that begin to be missed share one moment: with the patience
     /// less than a round of exchanges, so that the next round finds them overdue.
     public static let doubtGrainNanos: UInt64 = 25_000_000
-    /// Nanoseconds for which a missing write is remembered: five exchanges. What is still missing
-    /// then is doubted anew; so there are at most 40 doubts, one a grain.
-    public static let doubtNanos: UInt64 = 1_000_000_000
+    /// Moments that are told apart; of more the two oldest become one, which makes the older writes
+    /// wait a little longer. Sixteen grains are two rounds of exchanges.
+    public static let doubtsCount = 16
 
     /// Writes looked up for one page: 512 KiB of the largest usual marks, about 2.5 us each.
     public static let pageDotsCount = 1_024

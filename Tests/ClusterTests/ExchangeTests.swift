@@ -108,11 +108,23 @@ private func writes(_ interval: ClosedRange<UInt64>) -> HeldSet {
         #expect(stage.named(1, by: donor, at: 1_200) == [writes(1...1)])
     }
 
-    @Test("what is missing for long is doubted anew, not for ever remembered")
-    func forgotten() {
+    @Test("what is missing for long is remembered, and pulled as soon as a peer names it")
+    func remembered() {
         var stage = Stage()
         #expect(stage.named(1, by: donor, at: 1_000).isEmpty)
-        #expect(stage.named(1, by: donor, at: 3_000).isEmpty)
-        #expect(stage.named(1, by: donor, at: 3_200) == [writes(1...1)])
+        #expect(stage.named(1, by: donor, at: 9_000) == [writes(1...1)])
+    }
+
+    @Test("more moments than are told apart become one; nothing is forgotten")
+    func manyMoments() {
+        var stage = Stage()
+        let count = UInt64(Limits.doubtsCount) + 4
+        var pulled = HeldSet()
+        for n in 1...count {
+            for set in stage.named(n, by: other, at: 1_000 + 30 * n) { pulled.formUnion(set) }
+        }
+        let end = 1_000 + 30 * count + 200
+        for set in stage.named(count, by: donor, at: end) { pulled.formUnion(set) }
+        #expect(pulled == writes(1...count))
     }
 }
