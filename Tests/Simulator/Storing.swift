@@ -41,7 +41,8 @@ extension World {
     func raise(_ shell: Shell, _ records: [(sequence: UInt64, change: Change)]) {
         let before = shell.disk.truth.held
         shell.disk.commit(records)
-        ledger.raised(shell.disk.truth.held.subtracting(before), on: shell.disk)
+        let more = shell.disk.truth.held.subtracting(before)
+        ledger.raised(more, on: shell.disk) { isLost($0) }
     }
 
     func told(_ shell: Shell, _ event: Event) {
