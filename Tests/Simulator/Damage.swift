@@ -113,6 +113,24 @@ extension World {
         outcome.faults[.damage] != nil && !shells.contains { ledger.shows(dot, $0.disk) }
     }
 
+    /// The operator's last resort for who stays damaged while all works: a consent that only this
+    /// disk has, of a life before, is taken from nobody in doubt. The disk is wiped, and joins.
+    func replaceUnmended() {
+        for shell in shells where shell.core?.isDamaged == true && mayLose(shell) {
+            var chance = Dice(seed: seed, .damage, 2 * Self.firstNumber + shell.index)
+            crash(shell)
+            ledger.replaced(shell.index)
+            shell.saidGeneration = 0
+            shell.disk = Disk(node: NodeID(raw: chance.bits() | 1 << 63), repairs: true)
+            shell.backup = shell.disk
+            shell.livesCount = 0
+            outcome.faults[.wipe, default: 0] += 1
+            ledger.survives(on: shells.map(\.disk))
+            looksAtMajorities = true
+            timeline.at(now + 50 * millisecond, .start(shell.index, life: shell.life))
+        }
+    }
+
     /// Whether some of these writes can still be had.
     func canBeHad(_ set: HeldSet) -> Bool {
         var at: Dot?

@@ -36,6 +36,7 @@ extension World {
             if difference() == nil { return healed(after: round, since: generation) }
             tend(round: round)
             if round % 4 == 0 { restartOutdated() }
+            if round == Self.mendingRounds { replaceUnmended() }
         }
         ledger.fail("not healed in \(bound / 2) s: \(difference() ?? "")")
     }
@@ -54,12 +55,14 @@ extension World {
     private var repairBound: Int {
         guard swarm.repairMillis > 0 else { return 0 }
         let rounds = 2 * (Int(swarm.repairMillis) / 500 + 2 * shells.count)
-        return rounds
-            + Int(
-                (Cluster.Limits.joinPatienceNanos + 10 * Cluster.Limits.joinPauseNanos)
-                    / 500_000_000
-            )
+        let joiner = Cluster.Limits.joinPatienceNanos + 10 * Cluster.Limits.joinPauseNanos
+        let replaced = swarm.damageMillis > 0 ? 2 * Self.mendingRounds : 0
+        return replaced + rounds + Int(joiner / 500_000_000)
     }
+
+    /// Half seconds after which a node that is still damaged is replaced: two rounds of the slowest
+    /// background with six others, and what a joiner may take.
+    private static let mendingRounds = 60
 
     /// Bytes of comparing: questions of each tick to each peer, and twice all marks to each.
     private func repairBytes(_ rounds: Int) -> Int {

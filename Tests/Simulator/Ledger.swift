@@ -126,22 +126,24 @@ struct Ledger {
         }
     }
 
-    /// A disk has just come to hold these writes: what they did is there.
-    ///
-    /// - Parameter isLost: whether what a write did was on a damaged disk alone.
-    mutating func raised(_ set: HeldSet, on disk: Disk, isLost: (Dot) -> Bool) {
+    /// Of the writes that a disk has just come to hold, those whose doing is not there.
+    func unshown(_ set: HeldSet, on disk: Disk) -> [(dot: Dot, why: String)] {
+        var found: [(Dot, String)] = []
         var at: Dot?
         while let dot = set.first(after: at) {
             at = dot
-            if shows(dot, disk) || isLost(dot) { continue }
-            switch writes[dot] {
-            case .suppress: return fail("held: \(dot) without its mark")
-            case .consent: return fail("held: a consent, and \(dot) not covered")
-            case .register: return fail("held: a register that is not there")
-            case .list: return fail("held: \(dot) without the marks of its list")
-            case .merged, .holds, .own, .opaque, nil: fail("held: \(dot), and nobody minted it")
-            }
+            if shows(dot, disk) { continue }
+            let why =
+                switch writes[dot] {
+                case .suppress: "held: \(dot) without its mark"
+                case .consent: "held: a consent, and \(dot) not covered"
+                case .register: "held: a register that is not there"
+                case .list: "held: \(dot) without the marks of its list"
+                case .merged, .holds, .own, .opaque, nil: "held: \(dot), and nobody minted it"
+                }
+            found.append((dot, why))
         }
+        return found
     }
 
     /// Whether a disk shows what a write did.

@@ -42,7 +42,9 @@ extension World {
         let before = shell.disk.truth.held
         shell.disk.commit(records)
         let more = shell.disk.truth.held.subtracting(before)
-        ledger.raised(more, on: shell.disk) { isLost($0) }
+        for (dot, why) in ledger.unshown(more, on: shell.disk) where !isLost(dot) {
+            ledger.fail(why)
+        }
     }
 
     func told(_ shell: Shell, _ event: Event) {
