@@ -2,6 +2,9 @@
 # Builds the release binary and the functions as wasm, quiet unless something fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# `quell --version` names it.
+QUELL_COMMIT=$(Scripts/commit.sh)
+export QUELL_COMMIT
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 echo 'build: swift build -c release --product quell (the first time takes some minutes)'

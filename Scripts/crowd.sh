@@ -1,10 +1,11 @@
 #!/bin/bash
 # Membership at scale: crowds of 100 and 1,000 simulated nodes, memberlist's rules beside Quell's.
 #
-#   Scripts/crowd.sh [NODES [SECONDS [SEED]]]      default: both sizes, 600 s of rest, seed 1
+#   Scripts/crowd.sh [NODES [SECONDS [SEED]]] [PART...]      default: both sizes, 600 s, seed 1
 #
-# Prints the table of Docs/membership.md. The modules are compiled a second time, optimised, into
-# .build/crowd: the tests' debug build is twenty times slower, and needs another target than a test.
+# Prints the tables of Docs/membership.md; parts (Tests/Crowd/Entry) limit which. The modules are
+# compiled a second time, optimised, into .build/crowd: the tests' debug build is twenty times
+# slower, and needs another target than a test.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

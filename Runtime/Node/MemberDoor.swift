@@ -4,6 +4,7 @@
 //     link, frame ─► linked, heard, unlinked   dial   ──► the peer server keeps the address linked
 //     packet ──────► decode ──► received       keep   ──► the store's checkpointer
 //     refused dial ► refused                   turned ──► the log
+//                                              holds  ──► the Core, in the same turn
 //
 // Packets travel beside links and are sealed with a link's keys, so a node that is not linked is
 // asked through relays that are. Nothing is decided here; see Cluster's Membership.
@@ -31,6 +32,10 @@ final class MemberDoor {
     private var server: PeerServer?
     private var effects: [MemberEffect] = []
     private var packets: [(sender: NodeID, packet: MemberPacket)] = []
+    /// What members have committed, by hash, for the Core.
+    private var hashes: [(node: NodeID, hash: UInt64)] = []
+    /// The version of the protocol on each link; packets beside it say nothing newer.
+    private var versions: [NodeID: UInt16] = [:]
     /// Packets that no version of ours sends, or that came faster than they were read.
     private(set) var refusedPackets = 0
 
@@ -72,12 +77,15 @@ final class MemberDoor {
 
     // MARK: in
 
-    func tick() {
+    /// - Parameter held: the hash of what is committed here.
+    func tick(held: UInt64) {
+        machine.adopt(held: held)
         machine.ticked(now: Clock.bootNanoseconds(), into: &effects)
         carryOut()
     }
 
-    func linked(_ peer: PeerIdentity) {
+    func linked(_ peer: PeerIdentity, version: UInt16) {
+        versions[peer.node] = version
         let facts = MemberFacts(
             origin: peer.origin,
             name: String(decoding: peer.name, as: UTF8.self),
@@ -102,7 +110,10 @@ final class MemberDoor {
         carryOut()
     }
 
-    func unlinked(_ node: NodeID) { machine.unlinked(node) }
+    func unlinked(_ node: NodeID) {
+        versions[node] = nil
+        machine.unlinked(node)
+    }
 
     func heard(from node: NodeID) { machine.heard(from: node, now: Clock.bootNanoseconds()) }
 
@@ -137,6 +148,12 @@ final class MemberDoor {
         carryOut()
     }
 
+    /// The hashes that came, once.
+    func takeHashes() -> [(node: NodeID, hash: UInt64)] {
+        defer { hashes = [] }
+        return hashes
+    }
+
     // MARK: out
 
     private func carryOut() {
@@ -151,7 +168,7 @@ final class MemberDoor {
         switch effect {
         case .send(let node, let packet):
             var bytes: [UInt8] = []
-            packet.encode(into: &bytes)
+            packet.encode(into: &bytes, version: versions[node] ?? 1)
             send(bytes, to: node)
         case .dial(let address): dial(address)
         case .forget(let address):
@@ -162,6 +179,7 @@ final class MemberDoor {
             book.encode(into: &bytes)
             keep(bytes)
         case .turned(let node, let before, let after): report(node, before, after)
+        case .holds(let node, let hash): hashes.append((node, hash))
         }
     }
 
@@ -274,7 +292,7 @@ extension NodeLoop {
     /// Once a tick.
     func tickPeers() {
         peers.members?.adopt(voters: Set(core.votersInForce.slots.map(\.node)))
-        peers.members?.tick()
+        peers.members?.tick(held: core.held.fingerprint())
         step(.overlaid(peers.members?.isOverlaid ?? false))
         peers.members?.count(into: metrics.members)
         let linked = peers.peers

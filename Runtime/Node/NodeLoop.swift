@@ -100,7 +100,7 @@ final class NodeLoop: Turn {
         upgrade = Upgrade(format: parts.identity.format)
         peers = PeerDoor(log: parts.log, release: parts.config.release) { _ in }
         desk = RepairDesk(
-            own: parts.identity.nodeID,
+            of: parts.boot,
             isDamaged: parts.identity.damage.isOfState,
             intervalNanos: parts.config.repairIntervalNanos
         )

@@ -177,6 +177,9 @@ final class PeerDoor: PeerService {
     func serveReady() {
         server?.serveReady()
         members?.serveReady()
+        for (node, hash) in members?.takeHashes() ?? [] {
+            step(.received(from: node, .heldHash(hash)))
+        }
     }
 
     /// Writes what was said; before the own log's batch is posted, so that the disks work at once.
@@ -256,7 +259,7 @@ final class PeerDoor: PeerService {
         nodes[link] = peer.node
         log.notice("linked", ["peer.name": name, "peer.id": hexText(peer.node.raw)])
         let holds: Holding = peer.holdsAll ? .all : .cache
-        members?.linked(peer)
+        members?.linked(peer, version: version)
         step(.linked(Peer(origin: peer.origin, name: name, zone: zone, holds: holds)))
     }
 

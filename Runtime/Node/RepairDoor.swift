@@ -5,8 +5,8 @@
 //     marks that came         through the Core's log, and taken only when that has committed them
 //
 // A damaged node (its marks are not those that it wrote) gives out no lease. It is trusted again
-// when it was found equal to as many other voters as it takes for no write to sit on the rest alone
-// (DESIGN 6): then what the disk says is written down as right, and the lease of the others counts.
+// when it was found equal to enough others who hold what it holds (Cluster's RepairTrust): then
+// what the disk says is written down as right, and the lease of the others counts.
 
 import Cluster
 import EventLoop
@@ -46,15 +46,16 @@ struct RepairDesk {
     /// Marks on their way through the log.
     var storing: [(id: RepairID, through: UInt64)] = []
     var orders: [RepairOrder] = []
-    /// Nodes whose marks were found equal in this life.
-    var proved: Set<NodeID> = []
+    /// What proves to a damaged node that its marks are whole.
+    var trust: RepairTrust
     var isDamaged: Bool
     var isAuditing = false
     private let intervalNanos: UInt64
     private var nextNanos: UInt64?
 
-    init(own: NodeID, isDamaged: Bool, intervalNanos: UInt64) {
-        machine = Repair(own: own, isDamaged: isDamaged)
+    init(of boot: Boot, isDamaged: Bool, intervalNanos: UInt64) {
+        machine = Repair(own: boot.own.node, isDamaged: isDamaged)
+        trust = RepairTrust(held: boot.held)
         self.isDamaged = isDamaged
         self.intervalNanos = intervalNanos
     }
@@ -75,13 +76,19 @@ extension NodeLoop {
     func heard(_ event: Event) {
         note(event)
         step(event)
+        if desk.isDamaged, case .received(let node, let message) = event {
+            desk.trust.heard(message, from: node, held: core.held)
+        }
         switch event {
         case .received(let node, .held(_, let set)): joining.told(set, by: node)
         case .received(let node, .repair(let number, let message)):
             repair(.received(RepairID(peer: node, number: number), message))
         case .received(let node, .rollout(let message)): rollout(.received(node, message))
-        case .linked(let peer): rollout(.linked(peer.origin.node))
+        case .linked(let peer):
+            desk.trust.relinked(peer.origin.node)
+            rollout(.linked(peer.origin.node))
         case .unlinked(let node):
+            desk.trust.relinked(node)
             repair(.unlinked(node))
             rollout(.unlinked(node))
         default: break
@@ -201,6 +208,7 @@ extension NodeLoop {
             }
             order.current = next
             desk.orders[0] = order
+            desk.trust.asks(next.node)
             let limit = Cluster.Limits.self
             let rounds = order.isForJoining ? limit.joinRoundsCount : limit.repairRoundsCount
             repair(.asked(peer: next.node, isDry: order.isDry, roundsCount: rounds))
@@ -261,7 +269,7 @@ extension NodeLoop {
         if !audit.isEqual {
             log.warning("the marks on the disk are not those in memory: no lease")
             desk.isDamaged = true
-            desk.proved = []
+            desk.trust.begin(held: core.held)
             step(.damaged)
             repair(.damaged(true))
         }
@@ -271,32 +279,26 @@ extension NodeLoop {
     // MARK: trust
 
     private func proved(equal node: NodeID) {
-        desk.proved.insert(node)
+        desk.trust.proved(node)
         let isOfMarks = !identity.damage.isOfState || identity.damage.isOfMarks
         guard desk.isDamaged, isOfMarks else { return }
-        let voters = core.votersInForce
-        var others = SlotMask()
-        for (at, slot) in voters.slots.enumerated()
-        where slot.node != identity.nodeID && desk.proved.contains(slot.node) {
-            others.insert(at)
+        let (voters, others) = (core.votersInForce, repairPeers.map(\.node))
+        guard desk.trust.isOver(voters, own: identity.nodeID, others: others) else {
+            return proveOn()
         }
-        guard voters.isProof(others) else { return proveOn() }
         desk.isDamaged = false
         store.forgetDamage()
         step(.repaired)
         repair(.damaged(false))
-        log.notice(
-            "the marks are equal to those of other voters again",
-            ["nodes": "\(others.count)"]
-        )
+        log.notice("the marks are equal to those of other voters again", [:])
     }
 
     /// A voter has found this damaged node equal; who asked for that waits for the lease, and the
     /// other voters that it takes need not wait for the background's next round.
     private func proveOn() {
         guard desk.orders.isEmpty else { return }
-        let rest = repairPeers.filter { !desk.proved.contains($0.node) }
-        begin(RepairOrder(exchange: nil, isDry: false, waiting: rest, all: rest))
+        let all = repairPeers
+        begin(RepairOrder(exchange: nil, isDry: false, waiting: all, all: all))
     }
 }
 

@@ -200,7 +200,10 @@ public struct Core: Sendable {
 
     /// What this node can vouch for. Others may confirm what it has committed, and a damaged state
     /// may have lost marks since; one that is joining never had them.
-    var lease: Lease { isDamaged || isJoining ? .void : freshness.lease }
+    var lease: Lease {
+        let isInDoubt = isDamaged || isJoining
+        return isInDoubt && !bugs.has(.damagedVouches) ? .void : freshness.lease
+    }
 
     /// Writes without an answer yet.
     public var waitingCount: Int { gate.waitingCount }

@@ -298,7 +298,8 @@ extension Core {
         }
         // Of a damaged state, or one that is only coming, what this life added is known to be
         // whole.
-        let whole = isDamaged || isJoining ? wanted.only(own) : wanted
+        let isInDoubt = (isDamaged || isJoining) && !bugs.has(.damagedDonates)
+        let whole = isInDoubt ? wanted.only(own) : wanted
         guard spread.beginsReading(for: node) else { return }
         let request = PageRequest(
             peer: node,

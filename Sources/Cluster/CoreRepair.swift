@@ -1,8 +1,8 @@
 // The Core towards repair: whole marks from another node go through its own log, as pulls' do.
 //
 // What repair brings is a node's note to itself: no write of anybody, only what writes add up to.
-// It raises no held set. The index gets the dots that the mark names, so that whoever is given one
-// of them later is led to the mark.
+// It raises no held set. The index gets the dots that the mark names and that lead nowhere yet, so
+// that whoever is given one of them later is led to the mark; a list among them stays a list.
 
 import Suppression
 

@@ -1,6 +1,6 @@
 // What nodes tell each other about each other, and its bytes in a sealed packet.
 //
-//     version u8 = 1 | kind u8 | number u32 | subject u64 | hash u64 | count u8 | records
+//     version u8 | kind u8 | number u32 | subject u64 | hash u64 | held u64 | count u8 | records
 //
 //     kind      number, subject                       who says it
 //     1 ping    of the probe, who should answer       whoever probes, or a relay
@@ -8,6 +8,9 @@
 //     3 request as in the ping, whom to ping          whoever probes, to a relay
 //     4 nack    as in the request, who is silent      a relay
 //     5 news    0, 0                                  anybody
+//
+// Version 2 is a ping or an ack with `held`, a hash of what the sender has committed (DESIGN 7);
+// all else is version 1 and has no such field, and who speaks version 1 is sent nothing else.
 //
 //     record: node u64 | epoch u64 | incarnation u64 | state u8 | holds u8 | accuser u64, 0 nobody
 //             | name | zone | region | address        each a u16 length and that many bytes
@@ -32,9 +35,17 @@ public struct MemberPacket: Equatable, Sendable {
         case nack
         /// Records alone.
         case news
+
+        /// Whether it may say what the sender holds.
+        var isOfProbe: Bool { self == .ping || self == .ack }
     }
 
+    /// Before the records, without `held`.
     static let headBytes = 23
+    /// The same with it.
+    static let headMostBytes = headBytes + 8
+    /// The first version of the protocol that has `held`.
+    public static let heldVersion: UInt16 = 2
 
     /// What it is for.
     public let kind: Kind
@@ -44,6 +55,8 @@ public struct MemberPacket: Equatable, Sendable {
     public let subject: NodeID
     /// Over the sender's table: equal tables have equal hashes.
     public let hash: UInt64
+    /// Over the set of writes that the sender has committed; nil where that is not said.
+    public let held: UInt64?
     /// What the sender tells, most urgent first.
     public let records: [MemberRecord]
 
@@ -53,22 +66,28 @@ public struct MemberPacket: Equatable, Sendable {
         number: UInt32 = 0,
         subject: NodeID = NodeID(raw: 0),
         hash: UInt64,
+        held: UInt64? = nil,
         records: [MemberRecord]
     ) {
         self.kind = kind
         self.number = number
         self.subject = subject
         self.hash = hash
+        self.held = kind.isOfProbe ? held : nil
         self.records = records
     }
 
     /// Appends the whole packet.
-    public func encode(into out: inout [UInt8]) {
-        out.append(1)
+    ///
+    /// - Parameter version: of the protocol, as the receiver speaks it.
+    public func encode(into out: inout [UInt8], version: UInt16 = heldVersion) {
+        let said = version < MemberPacket.heldVersion ? nil : held
+        out.append(said == nil ? 1 : 2)
         out.append(kind.rawValue)
         out.append(bigEndian: number)
         out.append(bigEndian: subject.raw)
         out.append(bigEndian: hash)
+        if let said { out.append(bigEndian: said) }
         out.append(UInt8(records.count))
         for record in records { record.encode(into: &out) }
     }
@@ -77,12 +96,15 @@ public struct MemberPacket: Equatable, Sendable {
     public init(decoding bytes: Span<UInt8>) throws(DecodeError) {
         guard bytes.count <= Limits.memberPacketBytes else { throw .malformed }
         var cursor = ByteCursor()
-        guard try cursor.u8(bytes) == 1, let kind = Kind(rawValue: try cursor.u8(bytes))
+        let version = try cursor.u8(bytes)
+        guard version == 1 || version == 2, let kind = Kind(rawValue: try cursor.u8(bytes)),
+            version == 1 || kind.isOfProbe
         else { throw .malformed }
         self.kind = kind
         number = try cursor.u32(bytes)
         subject = NodeID(raw: try cursor.u64(bytes))
         hash = try cursor.u64(bytes)
+        held = version == 1 ? nil : try cursor.u64(bytes)
         let count = Int(try cursor.u8(bytes))
         guard count <= Limits.memberRecordsCount else { throw .malformed }
         guard (kind == .news) == (number == 0), (kind == .news) == (subject.raw == 0)

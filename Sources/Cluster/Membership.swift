@@ -11,6 +11,7 @@
 //     - a live stream proves life, so that lost packets accuse nobody whom we hear all the time;
 //     - a refused connection accuses at once, once: no process listens there;
 //     - tables are compared by hash with every probe, and told where they differ;
+//     - so is what both have committed: that difference is the Core's, over the link;
 //     - an unreachable member is pinged for ever, and nothing of it is forgotten.
 //
 // Failure detection routes, and does nothing else: no acknowledgment, lease or voter depends on it.
@@ -29,6 +30,8 @@ public enum MemberEffect: Equatable, Sendable {
     case keep(MemberBook)
     /// A member, perhaps this node, is believed to be something else now. For logs.
     case turned(NodeID, from: MemberState, to: MemberState)
+    /// A member's hash of what it has committed. For the Core, as if its link had said it.
+    case holds(NodeID, UInt64)
 }
 
 /// What a node has counted since its start.
@@ -72,6 +75,8 @@ public struct Membership: Sendable {
     /// See `MemberCounts`.
     public internal(set) var counts = MemberCounts()
 
+    /// Over what this node has committed, as of the last tick; nil says nothing of it.
+    var held: UInt64?
     var table: [NodeID: Member] = [:]
     /// The members that packets can reach, in the order in which they are probed: shuffled anew in
     /// each round (SWIM, 4.3). All of them, unless there are too many (MembershipLinks.swift).
@@ -157,6 +162,9 @@ public struct Membership: Sendable {
         guard let nanos else { return false }
         return nanos + Limits.lifeNanos >= now
     }
+
+    /// The hash of what this node has committed, for pings and acks from now on.
+    public mutating func adopt(held: UInt64) { self.held = held }
 
     // MARK: links
 

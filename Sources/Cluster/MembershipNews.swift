@@ -52,7 +52,7 @@ extension Membership {
         let from = tableAt
         var told = 0
         for _ in 0..<Limits.tablePacketsCount where told < records.count {
-            var room = Limits.memberPacketBytes - MemberPacket.headBytes
+            var room = Limits.memberPacketBytes - MemberPacket.headMostBytes
             var page: [MemberRecord] = []
             while told < records.count, page.count < Limits.memberRecordsCount {
                 let record = records[(from + told) % records.count]
@@ -94,13 +94,20 @@ extension Membership {
         _ first: [MemberRecord]
     ) -> MemberPacket {
         var records: [MemberRecord] = []
-        var room = Limits.memberPacketBytes - MemberPacket.headBytes
+        var room = Limits.memberPacketBytes - MemberPacket.headMostBytes
         for record in first where record.encodedCount <= room {
             guard records.count < Limits.memberRecordsCount else { break }
             room -= record.encodedCount
             records.append(record)
         }
         rumors.take(into: &records, limit: rumorTellings(members: table.count + 1))
-        return MemberPacket(kind, number: number, subject: subject, hash: hash, records: records)
+        return MemberPacket(
+            kind,
+            number: number,
+            subject: subject,
+            hash: hash,
+            held: held,
+            records: records
+        )
     }
 }

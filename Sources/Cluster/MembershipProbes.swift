@@ -59,6 +59,7 @@ extension Membership {
         into effects: inout [MemberEffect]
     ) {
         table[sender]?.heardNanos = now
+        if let held = packet.held { effects.append(.holds(sender, held)) }
         let answers = learn(packet.records, now: now, into: &effects)
         switch packet.kind {
         case .ping:

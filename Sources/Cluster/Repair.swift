@@ -37,12 +37,15 @@ public struct Repair: Sendable {
     private var isFreezing = false
     private var nextNumber: UInt32 = 0
     private var budget = Limits.repairMessagesPerTickCount
+    private let bugs: SeededBugs
 
     /// - Parameters:
     ///   - own: this node.
     ///   - isDamaged: its marks are not those that it wrote.
-    public init(own: NodeID, isDamaged: Bool) {
+    ///   - bugs: rules left out on purpose, in a debug build only.
+    public init(own: NodeID, isDamaged: Bool, bugs: SeededBugs = SeededBugs()) {
         self.own = own
+        self.bugs = bugs
         self.isDamaged = isDamaged
     }
 
@@ -126,7 +129,7 @@ public struct Repair: Sendable {
         let peer = current.report.peer
         let id = RepairID(peer: peer, number: nextNumber * 2 + (own < peer ? 0 : 1))
         sessions.append(
-            RepairSession(id, isInitiator: true, isDry: current.isDry, now: now)
+            RepairSession(id, isInitiator: true, isDry: current.isDry, now: now, bugs: bugs)
         )
         run?.id = id
         run?.roundsCount += 1
@@ -211,7 +214,7 @@ public struct Repair: Sendable {
         // A guest that begins anew has given up what it began before.
         sessions.removeAll { !$0.isInitiator && $0.id.peer == id.peer }
         let isTheirs = (id.number % 2 == 0) == (id.peer < own)
-        var guest = RepairSession(id, isInitiator: false, isDry: state.isDry, now: now)
+        var guest = RepairSession(id, isInitiator: false, isDry: state.isDry, now: now, bugs: bugs)
         guest.heard(.open(state), now: now)
         // All that is not here yet would count as a difference, and be pushed a second time.
         guard !isJoining || !isTheirs else { return guest.send(.refused(.busy), &effects) }

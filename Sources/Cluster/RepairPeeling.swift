@@ -207,7 +207,7 @@ struct RepairPeeling: Sendable {
         guard let both = lists[partition], both.isWhole, let ours = both.ours else { return Step() }
         lists[partition] = nil
         awaitedCount = max(0, awaitedCount - 1)
-        return settle(Array(Set(ours).symmetricDifference(both.theirs)))
+        return settle(Set(ours).symmetricDifference(both.theirs).sorted())
     }
 
     // MARK: marks

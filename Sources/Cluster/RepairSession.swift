@@ -35,6 +35,7 @@ struct RepairSession: Sendable {
     var failure: RepairFailure?
     var bytesSent: UInt64 = 0
     var bytesReceived: UInt64 = 0
+    private let bugs: SeededBugs
     private var outbox: [RepairItem] = []
     private var outboxStart = 0
     private var inFlight = 0
@@ -46,8 +47,9 @@ struct RepairSession: Sendable {
     private var askedDepths: [UInt16] = []
     private var deepest: UInt16 = 0
 
-    init(_ id: RepairID, isInitiator: Bool, isDry: Bool, now: UInt64) {
+    init(_ id: RepairID, isInitiator: Bool, isDry: Bool, now: UInt64, bugs: SeededBugs) {
         self.id = id
+        self.bugs = bugs
         self.isInitiator = isInitiator
         self.isDry = isDry
         heardNanos = now
@@ -297,7 +299,12 @@ struct RepairSession: Sendable {
     }
 
     private mutating func carryOut(_ step: RepairPeeling.Step, _ effects: inout [RepairEffect]) {
-        queueRows(step.decoded, isAnswer: false)
+        var decoded = step.decoded
+        if bugs.has(.repairSkipsLastPartition) {
+            let last = Suppression.Limits.sketchPartitionsCount - 1
+            decoded.removeAll { Sketch.partition(of: $0) == last }
+        }
+        queueRows(decoded, isAnswer: false)
         for (scope, first, count) in step.asks {
             send(.more(scope, first: UInt16(first), count: UInt16(count)), &effects)
         }

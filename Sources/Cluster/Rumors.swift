@@ -32,7 +32,7 @@ struct Rumors: Sendable {
     ///   - limit: tellings after which a rumor ends.
     mutating func take(into records: inout [MemberRecord], limit: Int) {
         guard !waiting.isEmpty else { return }
-        var room = Limits.memberPacketBytes - MemberPacket.headBytes
+        var room = Limits.memberPacketBytes - MemberPacket.headMostBytes
         for record in records { room -= record.encodedCount }
         let order = waiting.indices.sorted {
             (waiting[$0].tellings, -$0) < (waiting[$1].tellings, -$1)

@@ -282,7 +282,13 @@ struct Checkpoint {
             guard let target = DotTarget(of: changes[at].change) else { continue }
             record.begin { dot.encode(into: &$0) }
             record.seal { target.encode(into: &$0) }
-            try transaction.put(record, in: tables.index)
+            // A mark may name a write that is a list: that leads to all its marks, and who was led
+            // to one of them alone would take the write for held without the others.
+            if case .merged = changes[at].change.body {
+                try transaction.putIfAbsent(record, in: tables.index)
+            } else {
+                try transaction.put(record, in: tables.index)
+            }
         }
     }
 

@@ -50,23 +50,27 @@ internal import Suppression
         in table: Table,
         appending: Bool = false
     ) throws(StorageError) {
+        try check(store(record, in: table, appending ? UInt32(MDB_APPEND) : 0), "mdb_put")
+    }
+
+    /// Stores a sealed record, unless something lies under its key already.
+    func putIfAbsent(_ record: borrowing Record, in table: Table) throws(StorageError) {
+        let code = store(record, in: table, UInt32(MDB_NOOVERWRITE))
+        if code == MDB_KEYEXIST { return }
+        try check(code, "mdb_put")
+    }
+
+    private func store(_ record: borrowing Record, in table: Table, _ flags: UInt32) -> Int32 {
         let keyCount = record.keyCount
-        let code = unsafe record.bytes.withUnsafeBytes { bytes -> Int32 in
+        return unsafe record.bytes.withUnsafeBytes { bytes -> Int32 in
             let whole = unsafe UnsafeMutableRawPointer(mutating: bytes.baseAddress)
             var key = unsafe MDB_val(mv_size: keyCount, mv_data: whole)
             var value = unsafe MDB_val(
                 mv_size: bytes.count - keyCount,
                 mv_data: whole?.advanced(by: keyCount)
             )
-            return unsafe mdb_put(
-                raw,
-                table.dbi,
-                &key,
-                &value,
-                appending ? UInt32(MDB_APPEND) : 0
-            )
+            return unsafe mdb_put(raw, table.dbi, &key, &value, flags)
         }
-        try check(code, "mdb_put")
     }
 
     /// Removes a key; false when it was not there.

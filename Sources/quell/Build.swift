@@ -1,12 +1,13 @@
 // What the build knows of itself.
 
+import CCommit
 import Foundation
 import Node
 
 /// Facts about this build.
 enum Build {
-    /// The commit, when the release set it; a build from a working tree says so.
-    static let commit = "working-tree"
+    /// The commit, where the build was told (`make build` tells it); `working-tree` elsewhere.
+    static let commit = unsafe String(cString: quell_commit())
 
     /// The numbers that tell this build from another; of a process that was told to be another
     /// release, those that it goes by.

@@ -68,7 +68,7 @@ private struct Crowd {
                 flights.append(Flight(due: now + delay, from: from, to: to, bytes: bytes))
             case .turned(let node, _, .unreachable):
                 if !isDown[Int(node.raw) - 1] { falseDeaths += 1 }
-            case .turned, .dial, .forget, .keep: break
+            case .turned, .dial, .forget, .keep, .holds: break
             }
         }
         effects.removeAll(keepingCapacity: true)

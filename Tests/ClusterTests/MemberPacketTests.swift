@@ -80,16 +80,59 @@ struct MemberPacketTests {
         #expect(empty.count == MemberPacket.headBytes)
         let one = bytes(MemberPacket(.news, hash: 0, records: [suspect]))
         #expect(one.count == empty.count + suspect.encodedCount)
-        #expect(
-            MemberPacket.headBytes + Limits.memberRecordsCount * 42 <= Limits.memberPacketBytes
+        let ping = MemberPacket(
+            .ping,
+            number: 1,
+            subject: NodeID(raw: 2),
+            hash: 3,
+            held: 4,
+            records: []
         )
+        #expect(bytes(ping).count == MemberPacket.headMostBytes)
+        let full = MemberPacket.headMostBytes + Limits.memberRecordsCount * 42
+        #expect(full <= Limits.memberPacketBytes)
     }
 
-    @Test("each cut and each byte too many is refused")
-    func cuts() {
+    @Test("what the sender holds goes with pings and acks, and to nobody who speaks version 1")
+    func held() throws {
+        for kind in [MemberPacket.Kind.ping, .ack, .request, .nack, .news] {
+            let isNews = kind == .news
+            let packet = MemberPacket(
+                kind,
+                number: isNews ? 0 : 9,
+                subject: NodeID(raw: isNews ? 0 : 2),
+                hash: 3,
+                held: 0x0102_0304_0506_0708,
+                records: [suspect]
+            )
+            #expect(packet.held == (kind == .ping || kind == .ack ? 0x0102_0304_0506_0708 : nil))
+            #expect(try read(packet) == packet)
+            var older: [UInt8] = []
+            packet.encode(into: &older, version: 1)
+            #expect(older[0] == 1)
+            let told = try MemberPacket(decoding: older.span)
+            #expect(told.held == nil && told.records == packet.records)
+            #expect(told.hash == 3 && told.number == packet.number)
+            guard packet.held == nil else { continue }
+            // A kind that has no such field, in the version that has it.
+            older[0] = 2
+            #expect(error(older) == .malformed)
+        }
+    }
+
+    @Test("each cut and each byte too many is refused", arguments: [nil, 4] as [UInt64?])
+    func cuts(held: UInt64?) {
         let whole = bytes(
-            MemberPacket(.ping, number: 1, subject: NodeID(raw: 2), hash: 3, records: [suspect])
+            MemberPacket(
+                .ping,
+                number: 1,
+                subject: NodeID(raw: 2),
+                hash: 3,
+                held: held,
+                records: [suspect]
+            )
         )
+        #expect(whole[0] == (held == nil ? 1 : 2))
         #expect(error(whole) == nil)
         for count in whole.indices { #expect(error(Array(whole[..<count])) != nil) }
         #expect(error(whole + [0]) == .malformed)
@@ -99,7 +142,7 @@ struct MemberPacketTests {
     func head() {
         let ping = MemberPacket(.ping, number: 1, subject: NodeID(raw: 2), hash: 3, records: [])
         var changed = bytes(ping)
-        changed[0] = 2
+        changed[0] = 3
         #expect(error(changed) == .malformed)
         for kind in [0, 6, 255] as [UInt8] {
             changed = bytes(ping)
@@ -161,7 +204,14 @@ struct MemberPacketTests {
     @Test("no single flipped bit traps, and what still reads is in range")
     func flips() {
         let sound = bytes(
-            MemberPacket(.ack, number: 1, subject: NodeID(raw: 2), hash: 3, records: [suspect])
+            MemberPacket(
+                .ack,
+                number: 1,
+                subject: NodeID(raw: 2),
+                hash: 3,
+                held: 4,
+                records: [suspect]
+            )
         )
         for bit in 0..<(sound.count * 8) {
             var changed = sound

@@ -16,7 +16,7 @@ private struct Dialed {
             switch effect {
             case .dial(let address): nodes.insert(number(address))
             case .forget(let address): nodes.remove(number(address))
-            case .send, .keep, .turned: break
+            case .send, .keep, .turned, .holds: break
             }
         }
     }

@@ -144,6 +144,35 @@ struct MembershipProbeTests {
         #expect(answers.sent(.ack).isEmpty)
     }
 
+    @Test("every probe and every answer says what is held; what others hold goes to the Core")
+    func holds() {
+        var story = MemberStory([2])
+        story.machine.adopt(held: 41)
+        let pings = story.pass(second).sent(.ping)
+        #expect(!pings.isEmpty && pings.allSatisfy { $0.packet.held == 41 })
+        let ping = MemberPacket(
+            .ping,
+            number: 77,
+            subject: NodeID(raw: 1),
+            hash: story.machine.hash,
+            held: 42,
+            records: []
+        )
+        let effects = story.hear(ping, from: 2)
+        #expect(effects.first == .holds(NodeID(raw: 2), 42))
+        #expect(effects.sent(.ack).map(\.packet.held) == [41])
+        // Who speaks the version before says nothing of it.
+        let older = MemberPacket(
+            .ping,
+            number: 78,
+            subject: NodeID(raw: 1),
+            hash: story.machine.hash,
+            records: []
+        )
+        let answered = story.hear(older, from: 2)
+        #expect(!answered.contains { if case .holds = $0 { true } else { false } })
+    }
+
     @Test("a relay pings once a request and once more, passes the answer on, or says no in time")
     func relays() {
         var story = MemberStory([2, 3])

@@ -20,7 +20,7 @@ struct CrowdTests {
     func rest() {
         let rest = Scenario(count: 20, quietSeconds: 30, dying: 2).run(QuellMember.self)
         #expect(rest.suspicionsPerNodeHour == 0 && rest.falseDeaths == 0)
-        #expect(rest.packetsPerSecond < 2.2 && rest.bytesPerSecond < 60)
+        #expect(rest.packetsPerSecond < 2.2 && rest.bytesPerSecond < 75)
         #expect(rest.unaware == 0 && (rest.slowest ?? .max) < 15 * second)
         #expect((rest.last ?? .max) < second)
     }

@@ -48,6 +48,7 @@ struct QuellMember: CrowdMachine {
     var suspicions: Int { Int(machine.counts.suspicions) }
 
     mutating func ticked(now: UInt64, into effects: inout [CrowdEffect<MemberPacket>]) {
+        machine.adopt(held: 1)
         machine.ticked(now: now, into: &said)
         pass(into: &effects)
     }
@@ -75,14 +76,15 @@ struct QuellMember: CrowdMachine {
             case .forget(let address): dialed.remove(crowdIndex(address))
             case .turned(let node, _, let state):
                 effects.append(.turned(Int(node.raw) - 1, to: state))
-            case .keep: break
+            case .keep, .holds: break
             }
         }
         said.removeAll(keepingCapacity: true)
     }
 
     static func bytes(of packet: MemberPacket) -> Int {
-        packet.records.reduce(MemberPacket.headBytes) { $0 + $1.encodedCount }
+        let head = packet.held == nil ? MemberPacket.headBytes : MemberPacket.headMostBytes
+        return packet.records.reduce(head) { $0 + $1.encodedCount }
     }
 
     static func deaths(in packet: MemberPacket, _ body: (Int) -> Void) {

@@ -42,6 +42,7 @@ extension World {
         case .wipe, .restore: replaceDisk(shell, wiped: fault == .wipe)
         case .rollback: rollBack(shell)
         case .siege: besiege(shell)
+        case .damage: break  // dealt apart: Damage.swift
         case .clockJump: shell.wallMillis += Int64(dice.below(7_200_001)) - 3_600_000
         case .loopStall:
             let loop = dice.below(shell.loops.count)
@@ -88,7 +89,8 @@ extension World {
         shell.isEmptied = wiped && swarm.bugs.contains(.votersByName)
         if wiped {
             let isKept = swarm.bugs.contains(.votersByName)
-            shell.disk = Disk(node: isKept ? shell.disk.node : NodeID(raw: dice.bits() | 1 << 63))
+            let node = isKept ? shell.disk.node : NodeID(raw: dice.bits() | 1 << 63)
+            shell.disk = Disk(node: node, repairs: swarm.repairMillis > 0)
             shell.backup = shell.disk
             shell.livesCount = 0
             if isVoter { reach(.votersWiped) }

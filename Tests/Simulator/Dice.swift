@@ -19,7 +19,7 @@ struct Dice {
     }
 
     /// What chance decides.
-    enum Use: UInt64 { case write = 1, check, fault, node, wire, command }
+    enum Use: UInt64 { case write = 1, check, fault, node, wire, command, damage, repair }
 
     /// The next 64 bits.
     mutating func bits() -> UInt64 {

@@ -26,19 +26,25 @@ struct Tables {
     /// What the node remembers of itself.
     var notes: [OwnNote.Kind: OwnNote] = [:]
 
+    /// A merged state replaces no entry: of a list it would leave one mark.
+    private mutating func lead(_ dot: Dot, to target: Target, by change: Change) {
+        if case .merged = change.body, index[dot] != nil { return }
+        index[dot] = target
+    }
+
     /// Merges one record, as Storage's checkpoint does.
     mutating func merge(_ change: Change) {
         for n in 0..<change.markCount {
             let key = change.markKey(n)
             marks[key, default: Mark()].merge(change.mark(n))
-            for dot in change.indexedDots { index[dot] = .mark(key) }
+            for dot in change.indexedDots { lead(dot, to: .mark(key), by: change) }
         }
         if case .list = change.body { index[change.dot] = .whole(change) }
         if let register = change.register {
             if registers[register.name].map(register.wins(over:)) ?? true {
                 registers[register.name] = register
             }
-            for dot in change.indexedDots { index[dot] = .register(register.name) }
+            for dot in change.indexedDots { lead(dot, to: .register(register.name), by: change) }
         }
         switch change.body {
         case .merged: break
@@ -66,9 +72,17 @@ struct Disk {
     /// Log and state together.
     var truth = Tables()
     var isRestored = false
+    /// Nobody has found it whole since it was empty.
+    var isJoining = false
+    /// The sketch of its marks, where this world repairs them.
+    var written: Written?
 
     /// An empty directory.
-    init(node: NodeID) { self.node = node }
+    init(node: NodeID, repairs: Bool = false) {
+        self.node = node
+        isJoining = repairs
+        if repairs { written = Written([:]) }
+    }
 
     /// 1 + max(last log key, watermark).
     var nextLocalSequence: UInt64 { 1 + max(log.last?.sequence ?? 0, watermark) }
@@ -76,7 +90,7 @@ struct Disk {
     /// A commit of the log.
     mutating func commit(_ records: [(sequence: UInt64, change: Change)]) {
         for record in records {
-            truth.merge(record.change)
+            keepUp(record.change)
             if case .own(let note) = record.change.body, note.kind == .doubt {
                 isRestored = !note.bytes.isEmpty
             }

@@ -36,6 +36,7 @@ extension World {
             if difference() == nil { return healed(after: round, since: generation) }
             tend(round: round)
             if round % 4 == 0 { restartOutdated() }
+            if round == Self.mendingRounds { replaceUnmended() }
         }
         ledger.fail("not healed in \(bound / 2) s: \(difference() ?? "")")
     }
@@ -46,7 +47,28 @@ extension World {
     private var healingRoundsBound: Int {
         let micros = 2 * (20 + swarm.delayMicros) + 2 * (250 + swarm.commitMicros) + 5_000
         let pages = ledger.writesCount / swarm.bounds.pageDotsCount + 1
-        return 20 + pages * Int(micros) / 500_000 + changesBound
+        return 20 + pages * Int(micros) / 500_000 + changesBound + repairBound
+    }
+
+    /// Half seconds for repair: a round of the background with every other node and one that it
+    /// came too late for; a joiner's patience, and ten tries with a donor that is not ready.
+    private var repairBound: Int {
+        guard swarm.repairMillis > 0 else { return 0 }
+        let rounds = 2 * (Int(swarm.repairMillis) / 500 + 2 * shells.count)
+        let joiner = Cluster.Limits.joinPatienceNanos + 10 * Cluster.Limits.joinPauseNanos
+        let replaced = swarm.damageMillis > 0 ? 2 * Self.mendingRounds : 0
+        return replaced + rounds + Int(joiner / 500_000_000)
+    }
+
+    /// Half seconds after which a node that is still damaged is replaced: two rounds of the slowest
+    /// background with six others, and what a joiner may take.
+    private static let mendingRounds = 60
+
+    /// Bytes of comparing: questions of each tick to each peer, and twice all marks to each.
+    private func repairBytes(_ rounds: Int) -> Int {
+        guard swarm.repairMillis > 0 else { return 0 }
+        let marks = shells.map(\.disk.truth.marks.count).max() ?? 0
+        return shells.count * (2_000 * rounds + 2 * 400 * marks)
     }
 
     /// Half seconds for the generations that mending takes: each is proposed within ten turns, is
@@ -81,6 +103,7 @@ extension World {
     private func healed(after rounds: Int, since generation: UInt64) {
         reach(.healed)
         ledger.survives(on: shells.map(\.disk))
+        checkSketches()
         if ledger.localIsDurable(on: shells.map(\.disk)) { reach(.localMadeDurable) }
         outcome.healingRounds = rounds
         outcome.healingShare = 100 * rounds / healingBound
@@ -88,7 +111,9 @@ extension World {
         let rounds = rounds + 2 * Int(newestVoters.generation - generation)
         for shell in shells {
             let bytes = shell.healingBytes
-            let bound = rounds * idleBytes + Self.healingCopies * (ledger.contentBytes + pagesBytes)
+            let bound =
+                rounds * idleBytes + Self.healingCopies * (ledger.contentBytes + pagesBytes)
+                + repairBytes(rounds)
             outcome.healingBytes = max(outcome.healingBytes, bytes)
             outcome.healingBytesShare = max(outcome.healingBytesShare, 100 * bytes / bound)
             if bytes > bound {
@@ -122,15 +147,16 @@ extension World {
     private func difference() -> String? {
         let first = shells[0]
         // A mark or register may show a write that was on one replaced disk only, and that nobody
-        // holds any more. Held sets cannot tell; comparing marks by sketches can, and is not built
-        // yet.
+        // holds any more. Held sets cannot tell; comparing marks by sketches can, where there is
+        // repair, and registers are in no sketch.
         let losses: [Fault] = [.wipe, .restore, .rollback, .siege]
         let lostWrites = losses.contains { outcome.faults[$0] != nil }
         for shell in shells {
             guard let core = shell.core else { return "\(shell.name) is down" }
-            guard core.held == first.core?.held else {
-                let theirs = first.core?.held ?? HeldSet()
-                return "\(shell.name) lacks \(theirs.subtracting(core.held).words) of "
+            let theirs = first.core?.held ?? HeldSet()
+            let lacks = theirs.subtracting(core.held)
+            guard !canBeHad(lacks), !canBeHad(core.held.subtracting(theirs)) else {
+                return "\(shell.name) lacks \(lacks.words) of "
                     + "\(first.name), which lacks \(core.held.subtracting(theirs).words)"
             }
             guard lostWrites || shell.disk.truth.marks == first.disk.truth.marks else {
@@ -148,6 +174,7 @@ extension World {
             }
             if core.waitingCount > 0 { return "\(shell.name) owes answers" }
         }
+        if let lack = marksDifference() { return lack }
         if let lack = votersDifference() { return lack }
         return ledger.openCount == 0 ? nil : "\(ledger.openCount) callers wait"
     }

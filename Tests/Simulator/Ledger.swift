@@ -126,32 +126,40 @@ struct Ledger {
         }
     }
 
-    /// A disk has just come to hold these writes: what they did is there.
-    mutating func raised(_ set: HeldSet, on disk: Disk) {
+    /// Of the writes that a disk has just come to hold, those whose doing is not there.
+    func unshown(_ set: HeldSet, on disk: Disk) -> [(dot: Dot, why: String)] {
+        var found: [(Dot, String)] = []
         var at: Dot?
         while let dot = set.first(after: at) {
             at = dot
-            switch writes[dot] {
-            case .suppress(let key, _):
-                if !(disk.truth.marks[key]?.hasSeen(dot) ?? false) {
-                    return fail("held: \(dot) without its mark")
+            if shows(dot, disk) { continue }
+            let why =
+                switch writes[dot] {
+                case .suppress: "held: \(dot) without its mark"
+                case .consent: "held: a consent, and \(dot) not covered"
+                case .register: "held: a register that is not there"
+                case .list: "held: \(dot) without the marks of its list"
+                case .merged, .holds, .own, .opaque, nil: "held: \(dot), and nobody minted it"
                 }
-            case .consent(let key, let covers, _):
-                for dot in covers where !(disk.truth.marks[key]?.covers(dot) ?? false) {
-                    return fail("held: a consent, and \(dot) not covered")
-                }
-            case .register(let register):
-                let stored = disk.truth.registers[register.name]
-                guard let stored, !register.wins(over: stored) || stored == register else {
-                    return fail("held: a register that is not there")
-                }
-            case .list(let list):
-                for n in 0..<list.count
-                where !(disk.truth.marks[list.key(n)]?.hasSeen(dot) ?? false) {
-                    return fail("held: \(dot) without the marks of its list")
-                }
-            case .merged, .holds, .own, .opaque, nil: fail("held: \(dot), and nobody minted it")
+            found.append((dot, why))
+        }
+        return found
+    }
+
+    /// Whether a disk shows what a write did.
+    func shows(_ dot: Dot, _ disk: Disk) -> Bool {
+        switch writes[dot] {
+        case .suppress(let key, _): return disk.truth.marks[key]?.hasSeen(dot) ?? false
+        case .consent(let key, let covers, _):
+            return covers.allSatisfy { disk.truth.marks[key]?.covers($0) ?? false }
+        case .register(let register):
+            guard let stored = disk.truth.registers[register.name] else { return false }
+            return !register.wins(over: stored) || stored == register
+        case .list(let list):
+            return (0..<list.count).allSatisfy {
+                disk.truth.marks[list.key($0)]?.hasSeen(dot) ?? false
             }
+        case .merged, .holds, .own, .opaque, nil: return false
         }
     }
 

@@ -46,7 +46,10 @@ extension Ledger {
     mutating func localIsDurable(on disks: [Disk]) -> Bool {
         var found = false
         for optOut in optOuts where optOut.isLocal {
-            guard disks.contains(where: { $0.truth.held.contains(optOut.dot) }) else { continue }
+            let dot = optOut.dot
+            guard disks.contains(where: { $0.truth.held.contains(dot) && shows(dot, $0) }) else {
+                continue
+            }
             found = true
             if optOut.durableNanos == nil {
                 fail("local: \(optOut.dot) is not durable after healing")

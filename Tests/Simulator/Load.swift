@@ -10,7 +10,7 @@ extension World {
     func key(_ n: Int) -> MarkKey {
         let person = Person(
             tenant: TenantID(raw: 7),
-            recipient: Recipient(high: 1, low: UInt64(n))
+            recipient: Recipient(high: n & 2 == 0 ? 1 : .max << 52, low: UInt64(n))
         )
         return MarkKey(person: person, scope: .tenant, reason: .unsubscribe)
     }

@@ -40,6 +40,8 @@ extension World {
         guard let known = shell.links[other], known.number == link else { return }
         shell.links[other] = nil
         step(shell, .unlinked(known.node))
+        shell.desk?.trust.relinked(known.node)
+        repair(shell, .unlinked(known.node))
         timeline.at(now + 20 * millisecond, .connect(shell.index, other))
     }
 
@@ -56,6 +58,7 @@ extension World {
     func send(_ message: Message, from shell: Shell, to node: NodeID) {
         check(message, of: shell)
         checkVoter(message, of: shell)
+        checkDoubt(message, of: shell)
         let from = shell.index
         guard let to = shell.links.firstIndex(where: { $0?.node == node }),
             let link = shell.links[to]?.number
@@ -84,7 +87,7 @@ extension World {
     }
 
     /// Through the bytes and back, for some of the frames.
-    private func recoded(_ message: Message) -> Message {
+    func recoded(_ message: Message) -> Message {
         var bytes: [UInt8] = []
         message.encode(into: &bytes)
         do {
@@ -107,7 +110,17 @@ extension World {
                 reach(.pendingDuplicate)
             }
         }
-        step(shell, .received(from: known.node, message))
+        let node = known.node
+        step(shell, .received(from: node, message))
+        if let core = shell.core, core.isDamaged {
+            shell.desk?.trust.heard(message, from: node, held: core.held)
+        }
+        switch message {
+        case .repair(let number, let message):
+            repair(shell, .received(RepairID(peer: node, number: number), message))
+        case .held(_, let set): shell.desk?.joining.told(set, by: node)
+        default: break
+        }
     }
 
     /// A node says nothing under a generation before one that it has spoken under, votes only for

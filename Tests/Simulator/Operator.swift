@@ -57,7 +57,7 @@ extension World {
         for (n, slot) in set.slots.enumerated() {
             guard let shell = shells.first(where: { $0.disk.node == slot.node }), shell !== lost,
                 !shell.isOld, !shell.isEmptied, shell.disk.counter >= shell.livesCount,
-                !shell.disk.isRestored,
+                !shell.disk.isRestored, !shell.disk.isDamaged,
                 shell.core?.isDoubted != true
             else { continue }
             let life = shell.isUp ? shell.origin.epoch : Epoch(counter: .max, random: 0)

@@ -123,18 +123,23 @@ final class Shell {
     var openTickets: [Ticket] = []
     /// Bytes sent since everything works again.
     var healingBytes = 0
+    /// Repair and joining of this life, where this world has them.
+    var desk: Desk?
+    /// Chance for what repair does.
+    var repairWire: Dice
     /// The link to each node and the id that it has there; nil while there is none.
     var links: [Link?]
 
-    init(index: Int, node: NodeID, nodesCount: Int, seed: UInt64) {
+    init(index: Int, node: NodeID, nodesCount: Int, seed: UInt64, repairs: Bool) {
         self.index = index
         var dice = Dice(seed: seed, .node, index)
         clockPPM = Int64(dice.below(20_001)) - 10_000
         self.dice = dice
         wire = Dice(seed: seed, .wire, index)
+        repairWire = Dice(seed: seed, .repair, index)
         name = "n\(index + 1)"
         zone = "z\(index + 1)"
-        disk = Disk(node: node)
+        disk = Disk(node: node, repairs: repairs)
         backup = disk
         origin = Origin(node: node, epoch: Epoch(raw: 0))
         links = Array(repeating: nil, count: nodesCount)
@@ -154,6 +159,7 @@ final class Shell {
     /// The process is gone, and its memory with it.
     func die() {
         core = nil
+        desk = nil
         life += 1
         queue = []
         inFlight = []

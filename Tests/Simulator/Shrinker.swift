@@ -89,7 +89,7 @@ struct Shrinker {
         let simple: [(Option, [Int])] = [
             (.edges, [0, 1]), (.voters, [1, 3]), (.keys, [1]), (.loss, [0]), (.repeats, [0]),
             (.reorders, [0]), (.bounds, [0]), (.delay, [100, 400]), (.commit, [200, 600]),
-            (.checkpoint, [20, 100]),
+            (.checkpoint, [20, 100]), (.repair, [0]),
         ]
         for (option, values) in simple {
             let present = Swarm(seed: seed, trim, bug: bug)[option]

@@ -41,7 +41,10 @@ extension World {
     func raise(_ shell: Shell, _ records: [(sequence: UInt64, change: Change)]) {
         let before = shell.disk.truth.held
         shell.disk.commit(records)
-        ledger.raised(shell.disk.truth.held.subtracting(before), on: shell.disk)
+        let more = shell.disk.truth.held.subtracting(before)
+        for (dot, why) in ledger.unshown(more, on: shell.disk) where !isLost(dot) {
+            ledger.fail(why)
+        }
     }
 
     func told(_ shell: Shell, _ event: Event) {

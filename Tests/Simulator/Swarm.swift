@@ -6,7 +6,7 @@ import Cluster
 /// A class of fault.
 enum Fault: String, CaseIterable {
     case crash, crashAtEffect, pause, cutOneWay, cutBoth, linkReset, diskFull, diskFail, slowDisk
-    case wipe, restore, clockJump, loopStall, rollback, siege
+    case wipe, restore, clockJump, loopStall, rollback, siege, damage
 }
 
 /// The options of one seed.
@@ -28,6 +28,12 @@ struct Swarm: CustomStringConvertible {
     var checkpointMillis: UInt64 = 100
     /// Between two commands of the operator; 0 for none.
     var commandMillis: UInt64 = 0
+    /// Between two comparisons of all marks with everybody; 0 for none.
+    var repairMillis: UInt64 = 0
+    /// Between two damages; 0 for none.
+    var damageMillis: UInt64 = 0
+    /// When nodes that are no voters start for the first time.
+    var lateMillis: UInt64 = 0
     var bounds = Bounds()
     var bugs: [SeededBugs.Bug] = []
 
@@ -36,7 +42,8 @@ struct Swarm: CustomStringConvertible {
         var dice = Dice(seed: seed ^ 0x5347_5741_524d)
         votersCount = dice.one(of: [1, 3, 3, 3, 3, 5])
         edgesCount = dice.one(of: votersCount == 5 ? [0, 1] : [0, 0, 1, 2])
-        faults = Fault.allCases.filter { $0 != .rollback && $0 != .siege && dice.thousandths(450) }
+        let apart: [Fault] = [.rollback, .siege, .damage]
+        faults = Fault.allCases.filter { !apart.contains($0) && dice.thousandths(450) }
         faultMillis = dice.one(of: [100, 250, 600])
         boundMillis = dice.one(of: [450, 600, 1_000])
         runMillis = dice.one(of: [1_500, 2_500, 4_500])
@@ -59,6 +66,7 @@ struct Swarm: CustomStringConvertible {
             bounds.heldStepsCount = dice.one(of: [1, 4])
         }
         drawVoters(seed)
+        drawRepair(seed)
     }
 
     /// Whether and how often the voters change, and old disks that do not know that they are old.
@@ -84,6 +92,23 @@ struct Swarm: CustomStringConvertible {
         reorders = false
     }
 
+    /// Whether marks are compared, vanish, and are pulled by who comes late; from chance of its
+    /// own, so that every other world stays as it was.
+    private mutating func drawRepair(_ seed: UInt64) {
+        var dice = Dice(seed: seed ^ 0x7265_7061_6972)
+        guard dice.thousandths(400), !Self.plainSeeds.contains(seed) else { return }
+        repairMillis = dice.one(of: [300, 1_000, 3_000])
+        if dice.thousandths(600) { damageMillis = dice.one(of: [400, 1_200]) }
+        if edgesCount == 0, votersCount < 5, dice.thousandths(500) { edgesCount = 1 }
+        if edgesCount > 0, dice.thousandths(600) { lateMillis = dice.within(300...1_500) }
+    }
+
+    /// Seeds that failed before there was repair here: they keep the world that failed.
+    private static let plainSeeds: Set<UInt64> = [
+        455, 929, 9, 28, 558, 75, 2_002_093, 5_000_171, 7_000_017, 7_000_793, 7_001_300,
+        9_002_110, 9_003_205, 9_000_517, 9_000_477, 9_000_501, 9_006_548, 1_045_976, 1_003_299,
+    ]
+
     /// Everything that a stranger needs to understand a failure.
     var description: String {
         """
@@ -93,6 +118,8 @@ struct Swarm: CustomStringConvertible {
         delay \(delayMicros) us, commit \(commitMicros) us, checkpoint \(checkpointMillis) ms, \
         window \(bounds.pushWindowCount), page \(bounds.pageDotsCount), recent \
         \(bounds.recentChangesCount), a command every \(commandMillis) ms, \
+        repair every \(repairMillis) ms, damage every \(damageMillis) ms, \
+        late by \(lateMillis) ms, \
         a fault every \(faultMillis) ms of \
         \(faults.map(\.rawValue).joined(separator: " "))
         """
@@ -109,6 +136,7 @@ enum Rare: String, CaseIterable {
     case gaveFromMemory, oneWayCut, leaseHeld, requestRepeated, healed
     case jointGeneration, learnerSeated, twoProposers, valueFinished, doubtedBoundAgain
     case besieged, votersChanged, commandRefused, diskOfLost, oldDiskFound, twoGenerations
+    case damageFound, marksMended, trustedAgain, comparisonCut, joined, donorFailed
 }
 
 /// What one run showed.

@@ -47,18 +47,25 @@ enum Action {
     case strike(Int)
     /// The operator binds a lost slot anew, at a node.
     case tend(Int)
+    /// Marks vanish.
+    case misfortune
+    /// A node copies its sketch.
+    case freeze(Int, life: Int)
+    /// A node's repair goes on.
+    case repair(Int, life: Int, RepairEvent)
 
     /// The node that must be running for this, and the life that it was meant for.
     var subject: (node: Int, life: Int?)? {
         switch self {
         case .tick(let node, let life), .commit(let node, let life), .stored(let node, let life, _),
             .checkpoint(let node, let life), .page(let node, let life, _),
-            .turn(let node, let life, _), .check(let node, let life, _, _, _):
+            .turn(let node, let life, _), .check(let node, let life, _, _, _),
+            .freeze(let node, let life), .repair(let node, let life, _):
             (node, life)
         case .deliver(let node, _, _, _), .linked(let node, _, _, _), .unlinked(let node, _, _):
             (node, nil)
         case .connect, .mend, .resume, .start, .makeRoom, .write, .ask, .fault,
-            .command, .strike, .tend:
+            .command, .strike, .tend, .misfortune:
             nil
         }
     }
@@ -87,6 +94,9 @@ enum Action {
         case .command: 19
         case .strike: 20
         case .tend: 21
+        case .misfortune: 22
+        case .freeze: 23
+        case .repair: 24
         }
     }
 }

@@ -10,7 +10,7 @@ import Cluster
 
 /// An option of a swarm that can be set to a simpler value.
 enum Option: String, CaseIterable {
-    case voters, edges, keys, loss, repeats, reorders, delay, commit, checkpoint, bounds
+    case voters, edges, keys, loss, repeats, reorders, delay, commit, checkpoint, bounds, repair
 }
 
 /// What is left out, and what is set.
@@ -129,6 +129,7 @@ extension Swarm {
             case .commit: Int(commitMicros)
             case .checkpoint: Int(checkpointMillis)
             case .bounds: bounds == Bounds() ? 0 : 1
+            case .repair: Int(repairMillis)
             }
         }
         set {
@@ -143,6 +144,9 @@ extension Swarm {
             case .commit: commitMicros = UInt64(newValue)
             case .checkpoint: checkpointMillis = UInt64(newValue)
             case .bounds: if newValue == 0 { bounds = Bounds() }
+            case .repair:
+                repairMillis = UInt64(newValue)
+                if newValue == 0 { damageMillis = 0 }
             }
         }
     }

@@ -38,6 +38,9 @@ final class World {
     /// Until when two nodes are busy connecting.
     var connecting: [[UInt64]]
     var nextCommand = 0
+    var nextDamage = 0
+    /// As `lastArrival`, of repair's frames.
+    var repairArrival: [[UInt64]]
     /// Half seconds that healing may take.
     var healingBound = 1
     /// Generations that somebody wants, or wanted.
@@ -64,9 +67,17 @@ final class World {
         cuts = Array(repeating: Array(repeating: false, count: count), count: count)
         lastArrival = Array(repeating: Array(repeating: 0, count: count), count: count)
         connecting = lastArrival
+        repairArrival = lastArrival
         for index in 0..<count {
             let node = NodeID(raw: 100 + UInt64(index))
-            shells.append(Shell(index: index, node: node, nodesCount: count, seed: seed))
+            let shell = Shell(
+                index: index,
+                node: node,
+                nodesCount: count,
+                seed: seed,
+                repairs: swarm.repairMillis > 0
+            )
+            shells.append(shell)
         }
         voters = VoterSet(
             generation: 1,
@@ -80,11 +91,15 @@ final class World {
             }
         )
         ledger = Ledger(voters: voters)
-        for index in shells.indices { timeline.at(0, .start(index, life: 0)) }
+        for index in shells.indices {
+            let late = index < swarm.votersCount ? 0 : swarm.lateMillis * millisecond
+            timeline.at(late, .start(index, life: 0))
+        }
         timeline.at(millisecond, .write)
         timeline.at(millisecond, .ask)
         timeline.at(50 * millisecond, .fault)
         if swarm.commandMillis > 0 { timeline.at(150 * millisecond, .command) }
+        if swarm.damageMillis > 0 { timeline.at(200 * millisecond, .misfortune) }
     }
 
     /// Things that may happen in one world: the busiest of thousands of seeds took a tenth.
@@ -119,6 +134,7 @@ final class World {
         switch action {
         case .tick(let index, let life):
             step(shells[index], .ticked)
+            tickRepair(shells[index])
             timeline.at(now + 100 * millisecond, .tick(index, life: life))
         case .commit(let index, _): commit(shells[index])
         case .stored(let index, _, let event): step(shells[index], event)
@@ -134,7 +150,9 @@ final class World {
             // A node that came back under another id: the link to the one before is gone.
             if let known = shells[index].links[to], known.node != peer.origin.node {
                 step(shells[index], .unlinked(known.node))
+                repair(shells[index], .unlinked(known.node))
             }
+            shells[index].desk?.trust.relinked(peer.origin.node)
             shells[index].links[to] = Link(number: link, node: peer.origin.node)
             step(shells[index], .linked(peer))
         case .unlinked(let index, let to, let link): unlinked(shells[index], to, link)
@@ -149,6 +167,9 @@ final class World {
         case .command: command()
         case .strike(let index): strike(shells[index])
         case .tend(let index): tend(round: index)
+        case .misfortune: damageSomething()
+        case .freeze(let index, _): freeze(shells[index])
+        case .repair(let index, _, let event): repair(shells[index], event)
         }
     }
 
@@ -157,6 +178,9 @@ final class World {
     private func start(_ shell: Shell, _ life: Int) {
         guard !shell.isUp, shell.life == life else { return }
         shell.disk.checkpoint()
+        if !shell.disk.scan() {
+            ledger.fail("sketch: that of \(shell.name) is not what a scan gives")
+        }
         shell.origin = nextLife(of: shell)
         var boot = Boot(
             own: shell.origin,
@@ -164,10 +188,12 @@ final class World {
             held: shell.disk.state.held,
             nextLocalSequence: firstSequence(on: shell.disk),
             isRestored: shell.disk.isRestored,
+            isDamaged: shell.disk.isDamaged,
             seed: shell.dice.bits()
         )
         boot.bounds = swarm.bounds
         boot.notes = Array(shell.disk.state.notes.values)
+        boot.isJoining = shell.disk.isJoining
         boot.bugs = SeededBugs(swarm.bugs)
         shell.core = Core(boot)
         shell.life += 1
@@ -178,6 +204,7 @@ final class World {
         shell.knownSeat = shell.core?.seat
         shell.counted = HeldSet()
         if let core = shell.core { count(core, shell) }
+        openDesk(shell)
         let phase = shell.dice.within(0...(100 * millisecond))
         timeline.at(now + phase, .tick(shell.index, life: shell.life))
         timeline.at(
@@ -260,10 +287,11 @@ final class World {
         }
         beginCommit(shell)
         if let adopted { step(shell, .voters(adopted)) }
+        takeStored(shell)
         if looksAtMajorities { checkMajorities() }
     }
 
-    private func execute(_ effect: Effect, _ shell: Shell) {
+    func execute(_ effect: Effect, _ shell: Shell) {
         switch effect {
         case .persist(let sequence, let change):
             trace.add(sequence)
@@ -275,6 +303,9 @@ final class World {
             post(.show(sequence, change), shell)
         case .vouch(let lease):
             trace.add(lease.asOfNanos ?? 1)
+            if let core = shell.core, core.isDamaged || core.isJoining, lease.asOfNanos != nil {
+                ledger.fail("doubt: \(shell.name) has a lease without its marks")
+            }
             post(.vouch(lease), shell)
         case .acknowledge(let ticket, let durability, let dots):
             trace.add(ticket.raw)

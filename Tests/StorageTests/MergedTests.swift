@@ -87,4 +87,40 @@ private func mark(_ dot: Dot) -> Mark {
         #expect(try reader.target(of: far[2]) == .register(name: register.name))
         _ = again.store.close(deadlineMillis: 0)
     }
+
+    @Test("a mark that names a list's write leaves that a list, in whichever order they come")
+    func lists() throws {
+        let people = (1...3).map { person($0).recipient }
+        let one = key(1)
+        let list = SuppressionList(
+            tenant: one.person.tenant,
+            scope: one.scope,
+            reason: one.reason,
+            source: .imported,
+            recipients: people
+        )
+        let far = dot(3, node: 9)
+        let written = Change(dot: far, time: HybridTime(raw: 1), body: .list(list))
+        let mended = merged(1, mark(far), [far])
+        for batches in [
+            [[written], [mended]], [[mended], [written]], [[mended, written, mended]],
+        ] {
+            let scratch = try Scratch()
+            var first: UInt64 = 1
+            for batch in batches {
+                let opened = try Store.open(directory: scratch.path, sink: Recorder().sink)
+                #expect(opened.store.append(LogBatch(firstSequence: first, changes: batch)))
+                first += UInt64(batch.count)
+                #expect(opened.store.close(deadlineMillis: 10_000))
+            }
+            let again = try Store.open(directory: scratch.path, sink: Recorder().sink)
+            var reader = try again.store.reader()
+            try reader.renew()
+            guard case .whole? = try reader.target(of: far) else {
+                Issue.record("the list became a mark")
+                return
+            }
+            _ = again.store.close(deadlineMillis: 0)
+        }
+    }
 }

@@ -34,7 +34,7 @@ enum ImportTable {
             "Histogram",
         ]),
         "Sources/quell": platform.union([
-            "Node", "Client", "Token", "ArgumentParser", "Foundation",
+            "Node", "Client", "Token", "ArgumentParser", "CCommit", "Foundation",
         ]),
     ]
 

@@ -4,6 +4,8 @@
 //     gate n1 voters n1 n2 n3     an AckGate alone
 //     lease n1 n2 n3              a Freshness alone
 //     registers                   what a node keeps of what it hears
+//     members n1 knows n2 n3      a Membership: who answers, who is believed
+//     repair n1 n2                two nodes that compare their marks
 //
 // Each command is a fact; what the machine wants done is printed. There is no clock: `at 2000` says
 // what time it is from now on, in milliseconds.
@@ -38,6 +40,8 @@ struct Stage {
         case "gate": player = try GatePlayer(&words)
         case "lease": player = FreshnessPlayer(try words.voters(generation: 1))
         case "registers": player = RegisterPlayer()
+        case "members": player = try MemberPlayer(&words)
+        case "repair": player = try RepairPlayer(&words)
         case "at": millis = try words.number()
         default:
             guard var actor = player else { throw StoryError(why: "no machine is on the stage") }

@@ -13,7 +13,10 @@ private let folder = URL(filePath: #filePath).deletingLastPathComponent()
 @Suite("stories") struct TranscriptTests {
     @Test(
         "the machines answer as it is written",
-        arguments: ["acknowledgment", "join", "lease", "registers", "pull"]
+        arguments: [
+            "acknowledgment", "join", "lease", "pull", "registers", "repair", "suspicion",
+            "unsettled",
+        ]
     )
     func story(_ name: String) throws {
         let path = folder.appending(path: name + ".txt")
@@ -36,6 +39,7 @@ private let folder = URL(filePath: #filePath).deletingLastPathComponent()
         #expect(
             files.sorted() == [
                 "acknowledgment.txt", "join.txt", "lease.txt", "pull.txt", "registers.txt",
+                "repair.txt", "suspicion.txt", "unsettled.txt",
             ]
         )
     }
