@@ -57,6 +57,12 @@ extension Limits {
     /// 3 s, so four losses in a row do not end a link.
     static let peerSilenceMilliseconds: UInt64 = 5_000
 
+    /// What TCP waits, over the round trip, before it repeats a lost segment, where the kernel lets
+    /// us say: with 200 ms, its own, a write is known everywhere after seconds at 30 % loss. The
+    /// kernel rounds to its ticks of 1 to 10 ms, and what it repeats in vain it notices and
+    /// forgives (F-RTO).
+    static let peerRepeatMicroseconds: Int32 = 10_000
+
     /// The time of a link to answer a ping when another life of its node asks for its place: ten
     /// times the longest round trip on Earth.
     static let peerChallengeMilliseconds: UInt64 = 2_000

@@ -258,6 +258,7 @@ final class PeerLink {
     private func begin() {
         stream.writeCap = server.hardQueueBytes
         stream.owner = self
+        stream.repeatLost(afterMicroseconds: Limits.peerRepeatMicroseconds)
         stream.startReading()
     }
 

@@ -18,7 +18,7 @@ import traceback
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
+sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "Live")]
 
 ROWS = ("a", "b", "f", "e", "c", "d", "g", "h", "i", "w")
 """In this order: the first four share one full node, `e` restarts it, the others make their own."""
@@ -78,8 +78,9 @@ def table(rows):
 def measure(session, keys):
     """Runs the rows in the order of ROWS; returns what was measured and what was not."""
     from calling import call_rows
-    from clustered import majority_rows, visible_rows
+    from clustered import majority_rows
     from reading import http_rows, resp_rows
+    from spreading import visible_rows
     from standing import latency_rows, memory_rows, start_rows
     from writing import click_rows, import_rows
     work = {"a": resp_rows, "b": http_rows, "c": click_rows, "d": import_rows,

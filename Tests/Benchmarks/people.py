@@ -8,10 +8,10 @@ half of all questions hit.
 import http.client
 import os
 import random
-import socket
 import time
 
 import cluster
+import dial
 
 SET = "marketing:news"
 MEMBERS_PER_COMMAND = 1_000
@@ -48,8 +48,8 @@ def write_csv(path, numbers):
 class Resp:
     """A bare RESP connection: commands as bytes in, reply lines out."""
 
-    def __init__(self, port, login=None, seconds=120):
-        self.link = socket.create_connection(("127.0.0.1", port), timeout=seconds)
+    def __init__(self, port, login=None, seconds=120, host="127.0.0.1"):
+        self.link = dial.connect(host, port, timeout=seconds)
         self.replies = self.link.makefile("rb")
         if login:
             self.send([b"AUTH", *login])
@@ -108,7 +108,8 @@ def login(node):
 
 def resp(node):
     """A RESP connection to a node, past AUTH."""
-    return Resp(cluster.split(node.resp)[1], login(node))
+    host, port = cluster.split(node.resp)
+    return Resp(port, login(node), host=host)
 
 
 def imports(node):

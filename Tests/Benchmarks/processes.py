@@ -7,11 +7,11 @@ that even `kill -9` of a benchmark leaves no reference behind.
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 
 import cluster
+import dial
 
 
 class Failed(Exception):
@@ -43,8 +43,9 @@ def run(command, seconds, **named):
 class Server:
     """A reference server in the foreground, with its output in a file."""
 
-    def __init__(self, name, command, port, log, ending=signal.SIGTERM):
-        self.name, self.port, self.log, self.ending = name, port, log, ending
+    def __init__(self, name, command, port, log, ending=signal.SIGTERM, host="127.0.0.1"):
+        self.name, self.log, self.ending = name, log, ending
+        self.host, self.port = host, port
         with open(log, "ab") as output:
             self.child = subprocess.Popen(
                 [tool("setpriv"), "--pdeathsig", "KILL", *map(str, command)],
@@ -68,7 +69,7 @@ class Server:
             if self.child.poll() is not None or time.monotonic() > end:
                 raise Failed(f"{self.name} did not start: {self.log_end()}")
             try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                dial.connect(self.host, self.port, timeout=1).close()
                 return
             except OSError:
                 time.sleep(0.02)

@@ -8,6 +8,7 @@ import os
 import pwd
 import signal
 
+import dial
 from cluster import eventually
 from processes import Failed, Server, run, tool
 
@@ -119,10 +120,10 @@ class Postgres(Server):
 class Serf(Server):
     """One serf agent with the timing of its `lan` profile, the default."""
 
-    def __init__(self, folder, port, name, first=None):
+    def __init__(self, folder, port, name, first=None, host="127.0.0.1"):
         folder.mkdir()
-        self.gossip = port + 1
-        joined = [f"-join=127.0.0.1:{first.gossip}"] if first else []
+        self.gossip = f"{host}:{port + 1}"
+        joined = [f"-join={first.gossip}"] if first else []
         super().__init__(f"serf {name}", [
-            tool("serf"), "agent", f"-node={name}", f"-bind=127.0.0.1:{port + 1}",
-            f"-rpc-addr=127.0.0.1:{port}", *joined], port, folder / "log", ending=signal.SIGINT)
+            *dial.prefix(host), tool("serf"), "agent", f"-node={name}", f"-bind={self.gossip}",
+            f"-rpc-addr={host}:{port}", *joined], port, folder / "log", signal.SIGINT, host)

@@ -7,6 +7,8 @@ spares serf the start of a `serf event` process for each event.
 
 import socket
 
+import dial
+
 
 def packed(value):
     """MessagePack of text, bytes, small numbers, booleans and maps of them."""
@@ -61,8 +63,8 @@ def number(bytes_in, at, width):
 class Agent:
     """One connection to an agent."""
 
-    def __init__(self, port):
-        self.link = socket.create_connection(("127.0.0.1", port), timeout=20)
+    def __init__(self, host, port):
+        self.link = dial.connect(host, port, timeout=20)
         self.link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.bytes_in, self.sequence = b"", 0
         self.call("handshake", {"Version": 1})

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import people
 from cluster import Cluster, free_port
+from namespaces import Namespaces, Unavailable
+from networked import Networked
 from processes import Failed, settle
 
 
@@ -110,6 +112,25 @@ class Session:
         finally:
             made.stop()
             shutil.rmtree(made.dir, ignore_errors=True)
+
+    def no_namespaces(self):
+        """Why this machine has none to lose packets in; nothing when it has."""
+        try:
+            Namespaces(1).close()
+        except Unavailable as reason:
+            return str(reason)
+        return ""
+
+    @contextlib.contextmanager
+    def networked(self, count, *flags):
+        """Fresh nodes, each on a host of its own, and the network between them."""
+        with contextlib.closing(Namespaces(count)) as network:
+            made = Networked(self.folder("node"), network, *flags, nodes=count)
+            try:
+                yield network, made.start().nodes
+            finally:
+                made.stop()
+                shutil.rmtree(made.dir, ignore_errors=True)
 
     @contextlib.contextmanager
     def node(self, *flags):

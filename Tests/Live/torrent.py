@@ -16,13 +16,15 @@ the request is counted as `withheld` and never sent: in flight are at most conne
 
 Result: counts of what was due, sent, withheld and answered, by outcome; `acknowledged`, the indices
 of requests answered well at least once; `bare`, refusals without Retry-After; `seconds`, one line a
-second of [due, acknowledged, refused]; `drained`, seconds from the last request to its answer.
+second of [due, acknowledged, refused]; `drained`, seconds from the last request to its answer;
+`millis`, by outcome, p50, p99 and the worst of the milliseconds from a request to its answer.
 """
 
 import base64
 import collections
 import json
 import os
+import resource
 import select
 import socket
 import subprocess
@@ -101,7 +103,7 @@ class Torrent:
         self.links, self.epoll, self.turn, self.next = {}, select.epoll(), 0, 0
         self.outcomes, self.bare = collections.Counter(), 0
         self.due = self.sent = self.withheld = self.broken = 0
-        self.acknowledged, self.timeline = set(), []
+        self.acknowledged, self.timeline, self.late = set(), [], {}
 
     def open(self):
         greeting = base64.b64decode(self.plan["greeting"])
@@ -120,7 +122,8 @@ class Torrent:
         total = len(self.requests)
         chosen = [(self.next + step) % total for step in range(count)]
         self.next = (self.next + count) % total
-        link.flying.extend(chosen)
+        at = time.monotonic()
+        link.flying.extend((one, at) for one in chosen)
         link.unsent += b"".join([self.requests[one] for one in chosen])
         self.sent += count
         link.push()
@@ -145,9 +148,11 @@ class Torrent:
             alive = link.pull()
         except OSError:
             alive = False
+        now = time.monotonic()
         for outcome, has_retry in self.answers(link):
-            request = link.flying.popleft()
+            request, at = link.flying.popleft()
             self.outcomes[outcome] += 1
+            self.late.setdefault(outcome, collections.Counter())[int((now - at) * 1e3)] += 1
             if outcome == "200":
                 self.acknowledged.add(request)
             elif not has_retry:
@@ -192,11 +197,23 @@ class Torrent:
             "unanswered": sum(len(link.flying) for link in self.order),
             "outcomes": dict(self.outcomes), "bare": self.bare, "seconds": self.timeline,
             "acknowledged": sorted(self.acknowledged), "drained": time.monotonic() - ended,
-            "sending": ended - begun}
+            "sending": ended - begun,
+            "millis": {outcome: shares(late) for outcome, late in self.late.items()}}
 
     def refused(self):
         """Answers other than 200."""
         return sum(self.outcomes.values()) - self.outcomes["200"]
+
+
+def shares(late):
+    """p50, p99 and the worst of a count by milliseconds."""
+    wanted, found, seen = [0.5, 0.99, 1.0], [], 0
+    for millis in sorted(late):
+        seen += late[millis]
+        while wanted and seen >= wanted[0] * late.total():
+            found.append(millis)
+            wanted.pop(0)
+    return found
 
 
 def start(directory, name, nodes, requests, **plan):
@@ -233,6 +250,8 @@ def finish(process):
 
 
 if __name__ == "__main__":
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     wanted = json.load(sys.stdin)
     dial.NAMESPACES.update(wanted["namespaces"])
     json.dump(Torrent(wanted).run(), sys.stdout)
