@@ -124,7 +124,7 @@ final class PeerLink {
         swap(&bytes, &input)
         if isCut, fate == nil {
             list()
-        } else if let ending {
+        } else if let ending, fate == nil {
             fail(ending)
         }
         if fate != nil { server.bury(self) }

@@ -187,6 +187,9 @@ public final class PeerServer {
         if !ready.isEmpty { loop.again() }
     }
 
+    /// Nothing is left for the next turn: the loop may sleep until somebody speaks.
+    var isAtRest: Bool { ready.isEmpty && dirtied.isEmpty }
+
     /// The links that stand, in no order.
     public var links: [PeerLinkState] {
         byID.values.compactMap { link in

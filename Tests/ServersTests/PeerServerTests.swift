@@ -245,6 +245,8 @@ import Testing
         rig.until { nodes[1].ends.count + nodes[2].ends.count == 2 }
         #expect(nodes[1].ends == [.farewell(.leaving)])
         #expect(nodes[2].ends == [.farewell(.leaving)])
+        rig.pass(turns: 9)
+        #expect(nodes.allSatisfy { $0.server?.isAtRest == true }, "a link that has ended, ends")
         rig.close()
     }
 
