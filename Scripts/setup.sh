@@ -13,9 +13,9 @@ build=(libuv1-dev liblmdb-dev node-llhttp libssl-dev libidn2-dev libunistring-de
 toolchain=(git ca-certificates make binutils libc6-dev libstdc++-12-dev zlib1g-dev)
 # What the black-box tests drive and inspect with.
 tests=(curl redis-tools python3 python3-pytest python3-h11 python3-redis python3-lmdb python3-yaml
-    python3-pip e2fsprogs prometheus iproute2 nftables util-linux)
-# What `make bench` measures beside Quell, and the clients that drive both.
-references=(redis-server nginx postgresql-15 serf wrk)
+    python3-pip e2fsprogs prometheus iproute2 nftables util-linux wrk)
+# What `make bench` measures beside Quell.
+references=(redis-server nginx postgresql-15 serf)
 
 fail() { printf 'setup: %s\n' "$1" >&2; exit 1; }
 

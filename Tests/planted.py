@@ -58,6 +58,22 @@ def delete(node, every=1, count=None, shuffled=None):
     return len(chosen)
 
 
+def marks_of(node):
+    """All marks of a stopped node as they are on disk: values by key."""
+    with lmdb.open(str(node.data / "state.mdb"), subdir=False, max_dbs=64, readonly=True) as state:
+        with state.begin(db=state.open_db(b"marks", create=False)) as reading:
+            return {bytes(key): bytes(value) for key, value in reading.cursor()}
+
+
+def put(node, values):
+    """Writes such values of other times or places over the marks of a stopped node."""
+    path = str(node.data / "state.mdb")
+    with lmdb.open(path, subdir=False, max_dbs=64, map_size=1 << 36) as state:
+        with state.begin(db=state.open_db(b"marks", create=False), write=True) as writing:
+            for key, value in values.items():
+                assert writing.put(key, value)
+
+
 def flip(node, count):
     """Changes a byte of marks of a stopped node; returns of how many."""
     path = str(node.data / "state.mdb")

@@ -70,11 +70,15 @@ class Observer:
 
     def __init__(self, nodes):
         self.clicked, self.nodes = nodes[0], nodes
-        self.asking = [people.resp(node) for node in nodes[1:]]
+        self.key, self.used, self.ready = Api(self.clicked), 0, []
+        self.connect()
+
+    def connect(self):
+        """Connections that last for one round: nodes end those that are silent for 30 s."""
+        self.asking = [people.resp(node) for node in self.nodes[1:]]
         self.link = dial.connect(*cluster.split(self.clicked.http), timeout=PATIENCE)
         for link in (self.link, *(one.link for one in self.asking)):
             link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.key, self.used, self.ready = Api(self.clicked), 0, []
 
     def person(self):
         """A person nobody has opted out, with a link."""
@@ -119,6 +123,8 @@ class Observer:
 
     def clicks(self, seconds):
         """Opt-outs one after the other for the time, at the pace at most."""
+        self.close()
+        self.connect()
         found, start = [], time.perf_counter()
         while not found or time.perf_counter() - start < seconds:
             time.sleep(max(0.0, start + len(found) / PER_SECOND - time.perf_counter()))
@@ -203,6 +209,7 @@ class Load:
             self.session.dir, self.name, self.nodes, self.requests, rate=LOAD,
             connections=LOADERS, window=16, seconds=self.session.seconds + 2 * WARM)
         try:
+            cluster.eventually(process.begun.exists, "the load has begun", 60)
             time.sleep(WARM)
             yield
         finally:

@@ -9,7 +9,8 @@ A process of its own, one thread, epoll: the test beside it keeps its own time f
     seconds      how long to send        rate         a second, all together; null: a closed loop
     kind         http | resp             requests     file of requests, one base64 line each
     greeting     base64, sent first on each connection and answered once (AUTH), or ""
-    namespaces   {host: file}           over         a file that is made when the last was sent
+    namespaces   {host: file}           begun, over  files made once all connections stand, and
+                                                     when the last request was sent
 
 Open loop: what is due is sent at once, spread over connections with room. When all windows are full
 the request is counted as `withheld` and never sent: in flight are at most connections x window.
@@ -26,6 +27,7 @@ import json
 import os
 import resource
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -175,6 +177,7 @@ class Torrent:
     def run(self):
         """Sends for the time of the plan, then waits for the last answers."""
         self.open()
+        Path(self.plan["begun"]).touch()
         begun, rate = time.monotonic(), self.plan["rate"]
         last, marked = begun, (0, 0, 0)
         while (at := time.monotonic()) < begun + self.plan["seconds"] and self.order:
@@ -226,14 +229,16 @@ def start(directory, name, nodes, requests, **plan):
     plan = {
         "kind": "http", "rate": None, "greeting": "", "requests": str(file),
         "doors": [[host, int(port)] for host, _, port in doors], **plan,
-        "namespaces": dial.NAMESPACES, "over": str(directory / f"{name}.over")}
-    Path(plan["over"]).unlink(missing_ok=True)
+        "namespaces": dial.NAMESPACES, "over": str(directory / f"{name}.over"),
+        "begun": str(directory / f"{name}.begun")}
+    for mark in ("begun", "over"):
+        Path(plan[mark]).unlink(missing_ok=True)
     process = subprocess.Popen(
         [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": str(Path(dial.__file__).parent)})
     process.stdin.write(json.dumps(plan))
     process.stdin.close()
-    process.over = Path(plan["over"])
+    process.over, process.begun = Path(plan["over"]), Path(plan["begun"])
     process.patience = plan["seconds"] + PATIENCE + 60
     return process
 
@@ -254,4 +259,6 @@ if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     wanted = json.load(sys.stdin)
     dial.NAMESPACES.update(wanted["namespaces"])
+    # SIGTERM ends the sending; what was sent is waited for as at any end.
+    signal.signal(signal.SIGTERM, lambda *_: wanted.update(seconds=0))
     json.dump(Torrent(wanted).run(), sys.stdout)
