@@ -1,15 +1,18 @@
 """Rows of a node that stands alone: how soon it is there, what it takes, how late it answers."""
 
 import http.client
+import json
 import multiprocessing
 import socket
+import tempfile
 import threading
 import time
 import urllib.parse
 
 import cluster
 import people
-from processes import Failed, anonymous_bytes, settle
+from cluster import ROOT
+from processes import Failed, anonymous_bytes, run, settle
 from rounds import percentile
 from session import Row, middle
 
@@ -184,4 +187,21 @@ def latency_rows(session):
             figures={**{f"p{100 * share:g}": value for share, value in marks.items()},
                      "max": max(taken), "checks": len(taken)}))
         session.say(f"{name}: {rows[-1].ours}")
+    return rows
+
+
+def upkeep_rows(session):
+    """u: what digest and sketch, and the index of dots, cost a commit of 1, 64 and 4,096 marks."""
+    # In memory: the question is our own work, not the disk's.
+    with tempfile.TemporaryDirectory(prefix="quell-upkeep-", dir="/dev/shm") as folder:
+        said = run([ROOT / "Scripts" / "upkeep.sh", folder], 900).splitlines()
+    rows = []
+    for one in map(json.loads, said):
+        rows.append(Row(
+            "u", f"upkeep in a commit of {one['marks']:,} marks, which takes "
+            f"{one['commit_ns'] / one['marks'] / 1e3:,.1f} us a mark and "
+            f"{one['commit_pages']:,.0f} pages",
+            f"digest and sketch {one['tally_ns']:,.0f} ns a mark, {one['tally_pages']:,.0f} pages; "
+            f"index {one['index_ns']:,.0f} ns a mark, {one['index_pages']:,.0f} pages",
+            figures=one))
     return rows
