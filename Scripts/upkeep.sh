@@ -1,5 +1,5 @@
 #!/bin/bash
-# What digest, sketch and index cost a commit: nanoseconds a mark and pages, as one JSON line a size.
+# What digest, sketch and index cost a commit: nanoseconds a mark, pages, one JSON line a size.
 #
 #   Scripts/upkeep.sh FOLDER [ROUNDS]      FOLDER: an empty one, in memory; default 41 rounds
 #

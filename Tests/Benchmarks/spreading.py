@@ -39,8 +39,8 @@ PATIENCE = 10
 """Seconds within which every node must know one event."""
 
 LOAD, LOADERS, WARM = 1_000, 200, 1.0
-"""Opt-outs a second beside the measured ones, by how many connections, from how many seconds before
-the first measured one.
+"""Opt-outs a second beside the measured ones, by how many connections, and for how many seconds
+before the first and after the last measured one.
 """
 
 LOSS = 30
@@ -64,8 +64,8 @@ class Watched:
 class Observer:
     """One RESP client a node and one HTTP client for the clicks, all in one thread.
 
-    Whoever was not told `denied` asks again after PAUSE, so that asking does not take the cores that
-    the nodes need: what is measured is one round trip and one pause late at most.
+    Whoever was not told `denied` asks again after PAUSE, so that asking does not take the cores
+    that the nodes need: what is measured is one round trip and one pause late at most.
     """
 
     def __init__(self, nodes):

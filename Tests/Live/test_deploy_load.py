@@ -1,10 +1,10 @@
 """New versions of `unsubscribe` and `check` go to every node while wrk asks for both all the time.
 
 Every node has two wrk of its own, one for checks and one for one-clicks, from before the first
-deploy until after the last rollback. Each answer that is not a 2xx, and each connection that breaks,
-is a failure, and there may be none. What a deployed version decides is then asked by HTTP, in a batch
-and by RESP. Each of wrk's connections rests for 5 ms after an answer: a load that takes the
-processors whole is a test of the compiler that builds the versions beside it.
+deploy until after the last rollback. Each answer that is not a 2xx, and each connection that
+breaks, is a failure, and there may be none. What a deployed version decides is then asked by HTTP,
+in a batch and by RESP. Each of wrk's connections rests for 5 ms after an answer: a load that takes
+the processors whole is a test of the compiler that builds the versions beside it.
 """
 
 import json
@@ -61,7 +61,8 @@ def load(tmp_path):
     def start(cluster):
         api = Api(cluster.node)
         tokens = [link["token"] for link in api.links([address() for _ in range(PEOPLE)])]
-        asked = [f"/v1/check?stream=marketing&topic=news&address={address()}" for _ in range(PEOPLE)]
+        question = "/v1/check?stream=marketing&topic=news&address="
+        asked = [question + address() for _ in range(PEOPLE)]
         for node in cluster.nodes:
             made.append(Wrk(
                 node, tmp_path / f"{node.name}.checks", "GET", asked,
@@ -117,8 +118,8 @@ def percentiles(millis):
 def check_turn(cluster, versions, readers):
     """A new `check` that denies a seventh of all people, and back; milliseconds of both."""
     test = f"item.recipient.low % {KINDS} == {versions.number % KINDS}"
-    folder = versions.next(ALL.replace("{ .allow }", f"{{\n        {test} ? .deny : .allow\n    }}"))
-    done = deployed(cluster, folder)
+    body = f"{{\n        {test} ? .deny : .allow\n    }}"
+    done = deployed(cluster, versions.next(ALL.replace("{ .allow }", body)))
     said = [denied(cluster, node, readers) for node in cluster.nodes]
     assert all(one == said[0] for one in said) and any(said[0]) and not all(said[0])
     back = rollback(cluster, "check")

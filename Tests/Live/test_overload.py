@@ -1,8 +1,8 @@
 """Ten times as many one-clicks as three slow nodes can take, from thousands of connections.
 
-test_load.py pours what one client can send into nodes as fast as this machine; here the nodes get an
-eighth of one processor between them, and the client the rest. A connection carries one request at
-a time, as a mailbox provider's does: thousands of them wait at once.
+test_load.py pours what one client can send into nodes as fast as this machine; here the nodes get
+an eighth of one processor between them, and the client the rest. A connection carries one request
+at a time, as a mailbox provider's does: thousands of them wait at once.
 """
 
 import resource

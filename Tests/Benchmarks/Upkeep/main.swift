@@ -1,12 +1,13 @@
-// What keeping digest, sketch and index costs a checkpoint, in nanoseconds a mark and pages a commit.
+// What keeping digest, sketch and index costs a checkpoint: nanoseconds a mark, pages a commit.
 //
 //     upkeep FOLDER [ROUNDS]
 //
-// Three states begin alike. Two take the same commits in turn, of people drawn over 500,000: one that keeps digest and
-// sketch, one that knows no sketch key and keeps neither. The index of dots cannot be left out of a
-// checkpoint, so its entries are put by themselves into the third, in a transaction that is compared
-// with an empty one. FOLDER is to be in memory: then a flush costs nothing, and what is left is our own work.
-// Pages are what LMDB wrote, by /proc/self/io. One JSON line for each size of a commit.
+// Three states begin alike. Two take the same commits in turn, of people drawn over 500,000: one
+// that keeps digest and sketch, one that knows no sketch key and keeps neither. The index of dots
+// cannot be left out of a checkpoint, so its entries are put by themselves into the third, in a
+// transaction that is compared with an empty one. FOLDER is to be in memory: then a flush costs
+// nothing, and what is left is our own work. Pages are what LMDB wrote, by /proc/self/io. One JSON
+// line for each size of a commit.
 
 import Glibc
 import Suppression
@@ -29,7 +30,8 @@ func written() -> Int {
     defer { unsafe fclose(file) }
     var line = [CChar](repeating: 0, count: 64)
     while unsafe fgets(&line, 64, file) != nil {
-        let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let bytes = line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        let text = String(decoding: bytes, as: UTF8.self)
         if text.hasPrefix("wchar: ") { return Int(text.dropFirst(7).dropLast()) ?? 0 }
     }
     fatalError("/proc/self/io has no wchar")
