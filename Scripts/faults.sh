@@ -2,8 +2,8 @@
 # A node that kills itself at each stage of a deploy, and what becomes of it (Tests/Live/
 # test_deploy_faults.py).
 #
-# The places are compiled in with -DFAULTS alone, into .build-faults: what is shipped has no trace of
-# them, which the same tests look for.
+# The places are compiled in with -DFAULTS alone, into .build-faults: what is shipped has no trace
+# of them, which the same tests look for.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

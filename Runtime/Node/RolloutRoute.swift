@@ -5,7 +5,8 @@
 //     POST /v1/functions/activate   {"name","digest"} -> {"name","digest","generation"}
 //     POST /v1/functions/rollback   {"name"} -> the same, with the digest that served before
 //     POST /v1/functions/canary, shadow, promote    see TrialRoute.swift
-//     POST /v1/functions/probe      {"name","digest"?} -> {"name","digest","loops","answered","well"}
+//     POST /v1/functions/probe      {"name","digest"?}
+//                                   -> {"name","digest","loops","answered","well"}
 //     GET, POST, DELETE /v1/deployers   {"key","name"}; DELETE ?key= ends it for ever
 //
 // Publishing refuses at once what no node would run. Activating waits for a majority of voters that

@@ -1,6 +1,7 @@
 // Versions on trial, on the admin listener: begin, widen, end, promote, and what nodes have seen.
 //
-//     POST /v1/functions/canary    {"name","percent","digest"?} -> {"name","digest","generation","trial"}
+//     POST /v1/functions/canary    {"name","percent","digest"?}
+//                                  -> {"name","digest","generation","trial"}
 //     POST /v1/functions/shadow    the same; 0 percent ends a trial
 //     POST /v1/functions/promote   {"name"} -> what is on trial serves
 //

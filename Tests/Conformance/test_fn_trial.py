@@ -173,7 +173,8 @@ def test_a_fresh_version_that_breaks_goes_back(three, tmp_path):
 def test_a_check_never_goes_back_to_none(three, tmp_path):
     """`check` ends in deny: a first version that breaks is not taken back to no check at all."""
     folder = check_function(
-        tmp_path, "        if nowMillis > 1_735_000_000_000 { fatalError() }\n        return .allow")
+        tmp_path,
+        "        if nowMillis > 1_735_000_000_000 { fatalError() }\n        return .allow")
     done = deploy(three, folder)
     try:
         for count in range(60):
