@@ -3,17 +3,15 @@ serves goes on. Artifacts are put together here by hand (Docs/formats.md): the c
 not build them.
 """
 
-import hashlib
 import json
-import subprocess
 
 import pytest
 
 from api import Api, one_click, visit
 from cluster import address, eventually, is_running
-from fn import admin, deploy, edit, fn, function, greet, greets, shipped
+from fn import (
+    admin, artifact, built, deploy, edit, fn, function, greet, greets, seed, shipped)
 
-PKCS8 = bytes.fromhex("302e020100300506032b657004220420")
 EMPTY = b"\0asm\1\0\0\0"
 
 
@@ -34,32 +32,7 @@ def three(tmp_path_factory):
 def parts(tmp_path_factory):
     """Manifest, wasm and smoke requests of greet, as built."""
     folder = greet(tmp_path_factory.mktemp("parts"))
-    fn(None, "build", str(folder))
-    data = (folder / ".build" / "greet.qfn").read_bytes()
-    assert data[:4] == b"QFN1"
-    length = int.from_bytes(data[4:8], "big")
-    manifest, rest = data[8:8 + length], data[8 + length:]
-    length = int.from_bytes(rest[:4], "big")
-    assert rest[-1] == 0, "signatures of an unsigned artifact"
-    return manifest, rest[4:4 + length], rest[4 + length:-1]
-
-
-def artifact(manifest, wasm, smoke, seed=None, folder=None):
-    """The bytes of an artifact, signed where a deployer's seed is given; and its digest."""
-    body = b"QFN1" + len(manifest).to_bytes(4, "big") + manifest
-    body += len(wasm).to_bytes(4, "big") + wasm + smoke
-    digest = hashlib.sha256(body).digest()
-    if seed is None:
-        return body + b"\0", digest.hex()
-    key, said = folder / "key.der", folder / "said"
-    key.write_bytes(PKCS8 + bytes.fromhex(seed))
-    said.write_bytes(b"quell-function-1\0" + digest)
-    command = ["openssl", "pkeyutl", "-sign", "-inkey", key, "-keyform", "DER", "-rawin", "-in",
-               said]
-    signature = subprocess.run(command, check=True, capture_output=True).stdout
-    command = ["openssl", "pkey", "-in", key, "-inform", "DER", "-pubout", "-outform", "DER"]
-    public = subprocess.run(command, check=True, capture_output=True).stdout[-32:]
-    return body + b"\1" + public + signature, digest.hex()
+    return built(folder)
 
 
 def section(number, content):
@@ -76,11 +49,6 @@ HOSTILE = {
     "wrong ABI": (EMPTY, "not of ABI 1"),
     "oversized": (EMPTY + section(0, b"\1x" + bytes(200_000)), "bytes of wasm, at most"),
 }
-
-
-def seed(cluster):
-    """The deployer's key of a development cluster."""
-    return (cluster.file.parent / "keys" / "deployer.key").read_text().strip()
 
 
 def named_everywhere(cluster, digest, words):
