@@ -4,7 +4,7 @@ runs what the majority runs, and a trial that ended meanwhile has ended there to
 
 import sys
 
-from cluster import ROOT, eventually
+from cluster import BINARY, ROOT, eventually
 
 sys.path.insert(0, str(ROOT / "Tests" / "Conformance"))
 
@@ -70,3 +70,8 @@ def test_a_minority_keeps_what_served(networked, tmp_path):
     assert get(third, "/f/greet/Ada").text == "Newer, Ada!\n"
     rows = admin(cluster, third).json()["activations"]
     assert "trial" not in next(one for one in rows if one["name"] == "greet")
+
+
+def test_what_is_shipped_has_no_fault_points():
+    """Fault points are compiled in only with -DFAULTS (deploy_faults.py)."""
+    assert b"QUELL_FAULT_POINT" not in BINARY.read_bytes()
