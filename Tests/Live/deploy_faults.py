@@ -60,7 +60,7 @@ def test_killed_at(three, tmp_path, stage):
             for row in admin(three, other).json()["versions"]), f"ready on {other.name}")
     answer = eventually(lambda: activated(three, digest), "an activation", every=0.2)
     assert answer.json()["digest"] == digest
-    node.reap()
+    assert node.reap() == -signal.SIGKILL
     for other in three.nodes[:2]:
         runs(other, "greet", digest)
         assert greets(other, "Hello, Ada!\n")
