@@ -65,13 +65,35 @@ struct RolloutTrialTests {
         #expect(story.sites[3].activated.last == "greet 1 +2 g2")
     }
 
-    @Test("a canary is kept whatever its age")
+    @Test("a canary is kept whatever its age, and fetched by who comes late")
     func kept() {
-        var story = onTrial()
+        var story = RolloutStory(4)
+        for (a, b) in [(1, 2), (1, 3), (2, 3)] { story.link(a, b) }
+        for n in [1, 2] as [UInt8] { story.publish(n, at: 1) }
+        story.ask(1, at: 1)
+        story.lease()
+        story.request(RolloutStory.trial(.canary, 2), at: 1)
+        story.lease()
         for n in 3...9 as ClosedRange<UInt8> { story.publish(n, at: 1) }
+        story.show(4)
+        story.link(4, 1)
+        story.lease()
+        #expect(story.sites[3].activated.last == "greet 1 +2 g2")
         for site in story.sites {
             #expect(site.machine.notices.map { $0.digest.bytes[0] }.sorted() == [1, 2, 7, 8, 9])
         }
+    }
+
+    @Test("voters that cannot run a version do not vote for it")
+    func unready() {
+        var story = RolloutStory.linked(3)
+        story.preparesAtOnce = false
+        story.publish(1, at: 1)
+        story.step(1, .prepared(RolloutStory.digest(1), failure: nil))
+        story.ask(1, at: 1)
+        story.pass(2_200)
+        #expect(story.sites[0].refusals == [.noMajority])
+        #expect(story.registers.isEmpty)
     }
 
     @Test("a majority of voters takes a broken canary back; one voter and two edge nodes do not")
@@ -176,6 +198,8 @@ struct RolloutTrialTests {
         story.isolate(3)
         story.link(1, 3)
         story.link(2, 3)
+        // What is no news waits for its second.
+        story.pass(1_100)
         story.sees(2, at: 3, generation: 2)
         story.sees(2, at: 1, broken: true, generation: 2)
         #expect(story.registers["greet"]?.activation.revert?.votes.map(\.voter.raw) == [1, 3])
