@@ -3,6 +3,7 @@
 #   make setup   install what is missing (idempotent, asks nothing)
 #   make run     build and serve a local node in the foreground, with the first commands printed
 #   make test    every test; the last line is `N passed, N failed, N skipped`
+#   make faults  a node that kills itself at each stage of a deploy (part of make live)
 #   make live    the real-process tests at full length (about half an hour)
 #   make fuzz    every reader of strangers' bytes, SECONDS=60 each (about ten minutes)
 #   make sim     simulated clusters from one seed after the other; SECONDS=600
@@ -12,13 +13,14 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test live fuzz sim crowd bench format clean
+.PHONY: help setup build run test live faults fuzz sim crowd bench format clean
 
 help:
 	@echo 'make setup   install what is missing (idempotent, asks nothing)'
 	@echo 'make build   build .build/release/quell'
 	@echo 'make run     build, then serve a local node in the foreground'
 	@echo 'make test    set up, build and run every test'
+	@echo 'make faults  a node that kills itself at each stage of a deploy (part of make live)'
 	@echo 'make live    kill -9, cut links, disk faults, bursts against real processes, full length'
 	@echo 'make fuzz    libFuzzer on every parser, SECONDS=60 each; TARGET=csv for one'
 	@echo 'make sim     simulated clusters, every fault, one seed after the other; SECONDS=600'
@@ -39,7 +41,10 @@ run: build
 test:
 	@Scripts/test.sh
 
-live: build
+faults: build
+	@Scripts/faults.sh
+
+live: build faults
 	@QUELL_LIVE=full /usr/bin/python3 -m pytest Tests/Live -v -s
 
 fuzz: setup
@@ -61,4 +66,4 @@ format:
 	@/usr/bin/python3 Scripts/rewrap.py $$(git ls-files '*.swift')
 
 clean:
-	@rm -rf .build .build-fuzz .build-sim
+	@rm -rf .build .build-faults .build-fuzz .build-sim

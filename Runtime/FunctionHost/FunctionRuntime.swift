@@ -6,6 +6,23 @@
 // Made once at the start, read by every loop. Whatever fails, the node serves its built-ins and
 // says so: a node without functions is a node, a node without an engine that aborts is none.
 
+/// A version that is tried beside the one that serves.
+public struct FunctionTrial: Sendable {
+    /// Which.
+    public let version: FunctionVersion
+    /// Whether its answers are given; else they are compared and forgotten.
+    public let isCanary: Bool
+    /// Of 100 recipients.
+    public let percent: Int
+
+    /// Puts a trial together.
+    public init(version: FunctionVersion, isCanary: Bool, percent: Int) {
+        self.version = version
+        self.isCanary = isCanary
+        self.percent = percent
+    }
+}
+
 /// A function as the node serves it.
 public struct FunctionState: Sendable {
     /// Its name.
@@ -21,6 +38,10 @@ public struct FunctionState: Sendable {
     public let isMissing: Bool
     /// Why it is not what was asked for; nil when it is.
     public let problem: String?
+    /// What is tried beside it.
+    public var trial: FunctionTrial?
+    /// Voters wrote this generation, because the one before was broken.
+    public var isReverted = false
 
     /// What the node came with.
     public init(name: String, version: FunctionVersion?, problem: String?) {

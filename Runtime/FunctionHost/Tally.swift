@@ -8,6 +8,10 @@ public final class Tally: Sendable {
     private let begun = Atomic<UInt64>(0)
     private let failed = InlineArray<8, Atomic<UInt64>> { _ in Atomic<UInt64>(0) }
     private let overruledCount = Atomic<UInt64>(0)
+    private let openings = Atomic<UInt64>(0)
+    private let comparedCount = Atomic<UInt64>(0)
+    private let differingCount = Atomic<UInt64>(0)
+    private let loosenedCount = Atomic<UInt64>(0)
     private let nanos = Atomic<UInt64>(0)
     private let last = Atomic<UInt8>(.max)
 
@@ -32,12 +36,39 @@ public final class Tally: Sendable {
         if times > 0 { overruledCount.wrappingAdd(UInt64(times), ordering: .relaxed) }
     }
 
+    /// Counts a breaker that has opened on one loop.
+    public func opened() { openings.wrappingAdd(1, ordering: .relaxed) }
+
+    /// Counts answers of a shadow beside those that were given.
+    ///
+    /// - Parameters:
+    ///   - times: answers compared.
+    ///   - differing: of them others.
+    ///   - loosened: of them allows where the given one denies.
+    public func compared(_ times: Int, differing: Int, loosened: Int) {
+        comparedCount.wrappingAdd(UInt64(times), ordering: .relaxed)
+        if differing > 0 { differingCount.wrappingAdd(UInt64(differing), ordering: .relaxed) }
+        if loosened > 0 { loosenedCount.wrappingAdd(UInt64(loosened), ordering: .relaxed) }
+    }
+
     /// Calls, failed ones too.
     public var calls: UInt64 { begun.load(ordering: .relaxed) }
     /// Seconds that answered calls took in all.
     public var seconds: Double { Double(nanos.load(ordering: .relaxed)) / 1_000_000_000 }
     /// Allows that the host did not follow.
     public var overruled: UInt64 { overruledCount.load(ordering: .relaxed) }
+    /// Breakers that have opened.
+    public var openedCount: UInt64 { openings.load(ordering: .relaxed) }
+    /// Answers compared with those that were given.
+    public var comparedTotal: UInt64 { comparedCount.load(ordering: .relaxed) }
+    /// Of them others.
+    public var differing: UInt64 { differingCount.load(ordering: .relaxed) }
+    /// Of them allows where the given one denies.
+    public var loosened: UInt64 { loosenedCount.load(ordering: .relaxed) }
+    /// Calls that were made and failed.
+    public var failedCount: UInt64 {
+        CallFailure.allCases.reduce(0) { $1 == .breakerOpen ? $0 : $0 + failures($1) }
+    }
     /// Calls that failed in this way.
     public func failures(_ failure: CallFailure) -> UInt64 {
         failed[Int(failure.rawValue)].load(ordering: .relaxed)

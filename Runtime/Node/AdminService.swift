@@ -115,6 +115,9 @@ extension NodeLoop: HTTPService {
             return try activateFunction(call, exchange, isRollback: false)
         case "/v1/functions/rollback":
             return try activateFunction(call, exchange, isRollback: true)
+        case "/v1/functions/canary": return try tryFunction(call, exchange, .canary)
+        case "/v1/functions/shadow": return try tryFunction(call, exchange, .shadow)
+        case "/v1/functions/promote": return try promoteFunction(call, exchange)
         case "/v1/functions/probe": return try probeFunction(call, exchange)
         case "/v1/deployers": return try deployers(call, exchange, into: &answer)
         case "/v1/voters": return try voters(call, exchange, into: &answer)

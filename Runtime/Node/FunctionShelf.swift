@@ -95,6 +95,14 @@ struct FunctionShelf: Sendable {
         guard descriptor >= 0 else { throw .engine("\(beside): cannot be written") }
         let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         do {
+            #if FAULTS
+                if path.hasSuffix(".qfn") {
+                    try file.write(contentsOf: bytes.prefix(bytes.count / 2))
+                    try file.synchronize()
+                    FaultPoint.artifactHalf.reach()
+                    try file.seek(toOffset: 0)
+                }
+            #endif
             try file.write(contentsOf: bytes)
             try file.synchronize()
         } catch {

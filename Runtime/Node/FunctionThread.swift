@@ -120,6 +120,9 @@ final class FunctionThread: Sendable {
                 throw .artifact("its digest is another")
             }
             try shelf.keep(bytes, digest)
+            #if FAULTS
+                FaultPoint.written.reach()
+            #endif
             return .kept(ArtifactNotice(artifact, digest, millis), bytes)
         } catch { return .spoiled(digest, from: from, why: error.description) }
     }
@@ -136,7 +139,11 @@ final class FunctionThread: Sendable {
             let place: Workshop
             if let workshop { place = workshop } else { place = try Workshop(settings) }
             workshop = place
-            return .version(digest, try place.version(of: artifact), place)
+            let version = try place.version(of: artifact)
+            #if FAULTS
+                FaultPoint.compiled.reach()
+            #endif
+            return .version(digest, version, place)
         } catch { return .failed(digest, why: error.description) }
     }
 

@@ -28,12 +28,7 @@ extension NodeLoop {
             json.key("activations")
             json.beginArray()
             for (activation, generation) in activations {
-                json.beginObject()
-                json.field("name", activation.name)
-                json.field("generation", generation)
-                json.field("digest", activation.digest.map { hexText($0.bytes) })
-                json.field("previous", activation.previous.map { hexText($0.bytes) })
-                json.endObject()
+                write(activation, generation, into: &json)
             }
             json.endArray()
             json.key("versions")
@@ -47,10 +42,12 @@ extension NodeLoop {
                 json.time(millis: notice.publishedMillis)
                 json.key("nodes")
                 json.beginArray()
-                json.place(ownName, notice, machine.runs(notice.name))
+                let trial = catalog.activation(of: notice.name)?.activation.trial
+                let word = trial?.digest == notice.digest ? trial?.kind.word : nil
+                json.place(ownName, notice, machine.runs(notice.name), word ?? "active")
                 for node in nodes {
                     let told = machine.notice(of: notice.digest, by: node.node)
-                    json.place(node.name, told, isLinked: node.isLinked)
+                    json.place(node.name, told, isLinked: node.isLinked, word ?? "active")
                 }
                 json.endArray()
                 json.endObject()
@@ -66,21 +63,30 @@ extension JSONWriter {
     fileprivate mutating func place(
         _ name: String,
         _ notice: ArtifactNotice,
-        _ running: RunningVersion?
+        _ running: RunningVersion?,
+        _ word: String
     ) {
         var notice = notice
-        notice.generation = running?.digest == notice.digest ? running?.generation ?? 0 : 0
-        place(name, notice, isLinked: true)
+        let isServing = running?.digest == notice.digest || running?.trial == notice.digest
+        notice.generation = isServing ? running?.generation ?? 0 : 0
+        place(name, notice, isLinked: true, word)
     }
 
     /// A node's part of a version, as it told it.
-    fileprivate mutating func place(_ name: String, _ notice: ArtifactNotice?, isLinked: Bool) {
+    ///
+    /// - Parameter word: for one that answers or is compared.
+    fileprivate mutating func place(
+        _ name: String,
+        _ notice: ArtifactNotice?,
+        isLinked: Bool,
+        _ word: String
+    ) {
         beginObject()
         field("name", name)
         let isActive = notice.map { $0.generation > 0 } ?? false
         field(
             "state",
-            !isLinked ? "unreachable" : isActive ? "active" : notice?.state.word ?? "absent"
+            !isLinked ? "unreachable" : isActive ? word : notice?.state.word ?? "absent"
         )
         field("generation", Int(notice?.generation ?? 0))
         if case .failed(let why) = notice?.state { field("why", why) }

@@ -4,6 +4,8 @@
 //     /f/NAME/      wasm ─► fails ─► the version before ─► fails ─► 503
 //     check         wasm ─► fails ─► deny
 //
+// What is on trial is asked before, for its share, or after, for comparison (ServedFunction.swift).
+//
 // The host's own opt-out does not pass through here: it is staged before (OptOutRoute.swift), so no
 // function can lose it. A check can only tighten (DESIGN 9). RESP passes on what would be allowed;
 // HTTP asks about the others too, so that a function that would allow a suppressed person is seen.
@@ -18,75 +20,13 @@ import FunctionKit
 import Suppression
 import UnsubscribeFunction
 
-/// One version on one loop, and how it has been doing.
-private final class ServedVersion {
-    let guest: Guest
-    private var breaker = Breaker()
-
-    init?(_ version: FunctionVersion?) {
-        guard let guest = version?.guest() else { return nil }
-        self.guest = guest
-    }
-
-    /// Asks it, unless it has failed too often of late; counts what came of it.
-    func answer<Answer>(_ body: (Guest) throws(CallFailure) -> Answer) -> Answer? {
-        let tally = guest.version.tally
-        let started = Clock.bootNanoseconds()
-        guard breaker.permits(now: started) else {
-            tally.failed(.breakerOpen)
-            return nil
-        }
-        do throws(CallFailure) {
-            let answer = try body(guest)
-            let now = Clock.bootNanoseconds()
-            tally.answered(nanoseconds: now - started)
-            breaker.succeeded(now: now)
-            return answer
-        } catch {
-            tally.failed(error)
-            breaker.failed(now: Clock.bootNanoseconds())
-            return nil
-        }
-    }
-}
-
-/// One function on one loop.
-private final class ServedFunction {
-    let state: FunctionState
-    let serving: ServedVersion?
-    /// Made when it is needed first.
-    private var before: ServedVersion?
-
-    init(_ state: FunctionState, replacing old: ServedFunction?) {
-        self.state = state
-        let isSame = old?.state.version === state.version
-        serving = isSame ? old?.serving : ServedVersion(state.version)
-    }
-
-    /// The version that served before, where the function's policy falls back on it.
-    private var lastGood: ServedVersion? {
-        guard let version = state.lastGood, state.version?.failure != .closed else { return nil }
-        if let before { return before }
-        before = ServedVersion(version)
-        return before
-    }
-
-    /// The answer of the version that serves, else of the one before; nil when neither has one.
-    func answer<Answer>(_ body: (Guest) throws(CallFailure) -> Answer) -> Answer? {
-        if let answer = serving?.answer(body) { return answer }
-        return lastGood?.answer(body)
-    }
-}
-
 /// One loop's functions; on its thread.
 final class LoopFunctions {
     private var unsubscribe: ServedFunction?
     private var checking: ServedFunction?
-    private var check: ServedVersion? { checking?.serving }
     private var direct: [[UInt8]: ServedFunction] = [:]
     private var buffer: [UInt8] = []
-    private var batch = CheckCall()
-    private var asked: [Int] = []
+    private var lanes = CheckLanes()
 
     init(_ runtime: FunctionRuntime) { adopt(runtime) }
 
@@ -110,13 +50,45 @@ final class LoopFunctions {
 
     /// The page of a link, and what the function adds to the host's own suppression.
     func shaped(_ request: Request) -> (Response, Context) {
-        let answer = unsubscribe?.answer { guest throws(CallFailure) in
-            try guest.answer(request, &buffer)
+        // Sticky by recipient; without a valid link there is none, and nothing to try.
+        let subject = request.claims?.person.recipient.low
+        let given = given(request, subject)
+        if let subject, let shadow = unsubscribe?.shadow(for: subject) {
+            compare(shadow, request, given)
         }
-        if let answer { return (answer.response, answer.context) }
+        return given
+    }
+
+    private func given(_ request: Request, _ subject: UInt64?) -> (Response, Context) {
+        let canary = subject.flatMap { unsubscribe?.canary(for: $0) }
+        let ask = { (guest: Guest) throws(CallFailure) in try guest.answer(request, &self.buffer) }
+        if let answer = canary?.answer(ask) ?? unsubscribe?.answer(ask) {
+            return (answer.response, answer.context)
+        }
         var context = Context()
         let response = Unsubscribe.handle(request, &context)
         return (response, context)
+    }
+
+    /// Asks the shadow the same; what it would stage is forgotten.
+    private func compare(
+        _ shadow: ServedVersion,
+        _ request: Request,
+        _ given: (response: Response, context: Context)
+    ) {
+        let answer = shadow.answer { guest throws(CallFailure) in
+            try guest.answer(request, &buffer)
+        }
+        guard let answer else { return }
+        let (mine, theirs) = (given.context.effects, answer.context.effects)
+        let isOther = answer.response != given.response || mine != theirs
+        // A suppression that the shadow would not stage is somebody who would get more mail.
+        let isLoose = mine.contains { !theirs.contains($0) }
+        shadow.guest.version.tally.compared(
+            1,
+            differing: isOther ? 1 : 0,
+            loosened: isLoose ? 1 : 0
+        )
     }
 
     /// What a request to /f/NAME/ gets.
@@ -135,30 +107,45 @@ final class LoopFunctions {
     func direct(_ name: [UInt8], _ request: Request) -> DirectAnswer {
         guard let served = direct[name] else { return .unknown }
         guard let version = served.state.version else { return .failed }
-        let allowed = version.methods
-        guard allowed.contains(where: { $0.method == request.method }) else {
-            return .methods(allowed)
-        }
-        let answer = served.answer { guest throws(CallFailure) in
-            let response = try guest.direct(request, &buffer)
+        // Sticky by request: there is no recipient that the host knows of.
+        let subject = served.trial == nil ? 0 : request.hash
+        let ask = { (guest: Guest) throws(CallFailure) in
+            let response = try guest.direct(request, &self.buffer)
             guard response.isSendable else { throw .badResponse }
             return response
         }
-        return answer.map { .answer($0) } ?? .failed
+        if let canary = served.canary(for: subject),
+            canary.guest.version.takes(request.method), let answer = canary.answer(ask)
+        {
+            return .answer(answer)
+        }
+        guard version.takes(request.method) else { return .methods(version.methods) }
+        guard let answer = served.answer(ask) else { return .failed }
+        if let shadow = served.shadow(for: subject),
+            shadow.guest.version.takes(request.method), let other = shadow.answer(ask)
+        {
+            shadow.guest.version.tally.compared(
+                1,
+                differing: other == answer ? 0 : 1,
+                loosened: 0
+            )
+        }
+        return .answer(answer)
     }
 
-    /// Asks the smoke requests of what serves here; what it would stage is forgotten.
+    /// Asks the smoke requests of what serves here, or is tried; what it would stage is forgotten.
     ///
-    /// - Returns: the digest that serves and whether it answered all of them; nil for the
+    /// - Parameter digest: the version that is asked for; nil: what serves.
+    /// - Returns: the digest that was asked and whether it answered all of them; nil for the
     ///   built-in.
-    func probe(_ name: String) -> (digest: String, isWell: Bool)? {
+    func probe(_ name: String, _ digest: String?) -> (digest: String, isWell: Bool)? {
         let served =
             switch name {
             case FunctionSpec.unsubscribe.name: unsubscribe
             case FunctionSpec.check.name: checking
             default: direct[Array(name.utf8)]
             }
-        guard let guest = served?.serving?.guest else { return nil }
+        guard let guest = served?.version(digest)?.guest else { return nil }
         let isWell = guest.smokeOutcomes().allSatisfy { $0.problem == nil }
         return (guest.version.digest, isWell)
     }
@@ -170,16 +157,10 @@ final class LoopFunctions {
         now: Instant,
         _ decisions: inout [Decision]
     ) {
-        guard let check else { return lacksCheck ? withhold(&decisions) : () }
-        asked.removeAll(keepingCapacity: true)
-        batch.begin()
-        for index in queries.indices {
-            guard let query = queries[index], decisions[index] == .allow else { continue }
-            batch.append(CheckItem(query))
-            asked.append(index)
-            if batch.isFull { settle(check, tenant, now: now, isBatch: true, &decisions) }
+        guard let checking, checking.serving != nil || checking.trial != nil else {
+            return lacksCheck ? withhold(&decisions) : ()
         }
-        settle(check, tenant, now: now, isBatch: true, &decisions)
+        lanes.run(checking, queries, tenant, now: now, allowsOnly: true, &decisions)
     }
 
     /// A check that should be asked cannot be: what it would have to say counts as no.
@@ -189,38 +170,6 @@ final class LoopFunctions {
         }
     }
 
-    private func settle(
-        _ check: ServedVersion,
-        _ tenant: TenantID,
-        now: Instant,
-        isBatch: Bool,
-        _ decisions: inout [Decision]
-    ) {
-        guard !asked.isEmpty else { return }
-        let hasAnswered = ask(check, tenant, now: now, isBatch: isBatch)
-        var overruled = 0
-        for (place, index) in asked.enumerated() {
-            let said = hasAnswered ? batch.decision(place) : .deny
-            if said == .allow, decisions[index] != .allow { overruled += 1 }
-            decisions[index] = tightened(decisions[index], by: said)
-        }
-        check.guest.version.tally.overruled(overruled)
-        asked.removeAll(keepingCapacity: true)
-        batch.begin()
-    }
-
-    /// False when the call failed: nobody may be written to then.
-    private func ask(
-        _ check: ServedVersion,
-        _ tenant: TenantID,
-        now: Instant,
-        isBatch: Bool
-    ) -> Bool {
-        check.answer { guest throws(CallFailure) in
-            try batch.ask(guest, tenant: tenant, isBatch: isBatch, nowMillis: now.wallMillis)
-        } != nil
-    }
-
     /// The same for verdicts, the denied and the unknown asked about as well.
     func tighten(
         _ queries: [Query?],
@@ -228,47 +177,31 @@ final class LoopFunctions {
         now: Instant,
         _ verdicts: inout ArraySlice<(Verdict, isValid: Bool)>
     ) {
-        guard let check else { return tighten(queries, now: now, &verdicts) }
         var decisions = verdicts.map(\.0.decision)
-        batch.begin()
-        asked.removeAll(keepingCapacity: true)
-        for index in queries.indices {
-            guard let query = queries[index] else { continue }
-            batch.append(CheckItem(query))
-            asked.append(index)
-            if batch.isFull { settle(check, tenant, now: now, isBatch: true, &decisions) }
+        if let checking, !lacksCheck {
+            lanes.run(checking, queries, tenant, now: now, allowsOnly: false, &decisions)
+        } else {
+            // A malformed address is denied already.
+            withhold(&decisions)
         }
-        settle(check, tenant, now: now, isBatch: queries.count > 1, &decisions)
         for (index, place) in verdicts.indices.enumerated() {
             guard decisions[index] != verdicts[place].0.decision else { continue }
             verdicts[place].0 = Verdict(decision: decisions[index])
         }
     }
+}
 
-    /// The built-in, about what would be allowed.
-    private func tighten(
-        _ queries: [Query?],
-        now: Instant,
-        _ verdicts: inout ArraySlice<(Verdict, isValid: Bool)>
-    ) {
-        for (query, place) in zip(queries, verdicts.indices) {
-            guard let query, verdicts[place].0.decision == .allow else { continue }
-            let said =
-                lacksCheck ? .deny : Check.decide(CheckItem(query), nowMillis: now.wallMillis)
-            if tightened(.allow, by: said) != .allow {
-                verdicts[place].0 = Verdict(decision: .deny)
-            }
-        }
+extension Request {
+    /// Where a request without a recipient belongs, in 64 bits.
+    fileprivate var hash: UInt64 {
+        SipHash.checksum.hash((path + [0] + query + [0] + body).span)
     }
 }
 
-extension CheckItem {
-    fileprivate init(_ query: Query) {
-        self.init(
-            scope: Scope(stream: query.stream, topic: query.topic),
-            recipient: query.person.recipient,
-            streamClass: query.streamClass
-        )
+extension FunctionVersion {
+    /// Whether it answers to this method.
+    fileprivate func takes(_ method: Method) -> Bool {
+        methods.contains { $0.method == method }
     }
 }
 

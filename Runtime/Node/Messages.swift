@@ -49,8 +49,8 @@ enum LoopMessage: Sendable {
     case checkpointing(Caller, through: UInt64)
     /// Other versions of functions serve from this turn on.
     case functions(FunctionRuntime)
-    /// Ask the smoke requests of a function's active version.
-    case probe(UInt64, function: String)
+    /// Ask the smoke requests of a function's active version, or of this one.
+    case probe(UInt64, function: String, digest: String?)
     /// Finish what is in flight, accept nothing, then close.
     case drain
 }

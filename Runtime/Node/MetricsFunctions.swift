@@ -5,7 +5,8 @@ import FunctionHost
 extension MetricsPage {
     /// Every function that runs as wasm, and every one that should and does not.
     mutating func functions(_ runtime: FunctionRuntime) {
-        let versions = runtime.states.compactMap(\.version)
+        let trials = runtime.states.compactMap(\.trial?.version)
+        let versions = runtime.states.compactMap(\.version) + trials
         counter(.functionCalls, versions) { "\($0.tally.calls)" }
         head(.functionFailures, "counter")
         for version in versions {
@@ -19,6 +20,17 @@ extension MetricsPage {
         }
         counter(.functionTime, versions) { "\($0.tally.seconds)" }
         counter(.functionOverruled, versions) { "\($0.tally.overruled)" }
+        counter(.functionCompared, trials) { "\($0.tally.comparedTotal)" }
+        counter(.functionDiffering, trials) { "\($0.tally.differing)" }
+        counter(.functionLoosened, trials) { "\($0.tally.loosened)" }
+        head(.functionReverted, "gauge")
+        for state in runtime.states {
+            sample(
+                .functionReverted,
+                labels: "function=\"\(state.name)\"",
+                state.isReverted ? "1" : "0"
+            )
+        }
         head(.functionGeneration, "gauge")
         for state in runtime.states {
             sample(

@@ -158,7 +158,7 @@ final class NodeLoop: Turn {
         repairTurn()
         rolloutTurn()
         watchSpread()
-        admin?.serveReady()
+        serveAdmin()
         // Peers first: their commits run beside ours, and any majority may answer.
         peers.flush()
         flushBatch()
@@ -308,7 +308,7 @@ final class NodeLoop: Turn {
             _ = admin?.complete(exchange) { answer.write(into: &$0) }
         case .bootstrap:
             log.notice("a cluster was created", ["node.id": hexText(identity.nodeID.raw)])
-        case nil: break
+        case .nobody, nil: break
         }
     }
 

@@ -83,6 +83,7 @@ extension NodeLoop {
             // Founded with others, it may take longer than a caller waits; it keeps spreading.
             if core.votersInForce.generation > 0 { return }
             end(.failed("the first registers could not be written"))
+        case .nobody: log.warning("a register waits for a majority", ["cause": "\(refusal)"])
         }
     }
 }

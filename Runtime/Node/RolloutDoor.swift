@@ -23,6 +23,8 @@ import Wire
 struct FunctionProbe {
     let exchange: Exchange
     let name: String
+    /// The version that is asked for; nil: what serves.
+    let digest: String?
     let startedNanos: UInt64
     var digests: [String?] = []
     var isWell = true
@@ -44,6 +46,8 @@ struct RolloutDesk {
     var publishing: [ArtifactDigest: [Exchange]] = [:]
     /// Who waits for a register, and as whom.
     var asking: [UInt64: (exchange: Exchange, admin: AdminKey)] = [:]
+    /// Their questions, in this turn.
+    var asked: [RolloutEvent] = []
     var probes: [UInt64: FunctionProbe] = [:]
     var nextNumber: UInt64 = 1
     /// Loops that have not got the newest versions.
@@ -57,6 +61,8 @@ struct RolloutDesk {
     var knownVoters: UInt64 = 0
     var knownCatalog: Catalog?
     var knownLease: UInt64?
+    /// What the counts of a version were when it was put on trial.
+    var baselines: [ArtifactDigest: TrialBaseline] = [:]
 
     init(_ start: FunctionStart, own: NodeID, voters: VoterSet, _ node: Mailbox<NodeMessage>) {
         machine = Rollout(own: own, voters: voters, running: start.contents.running)
@@ -115,6 +121,9 @@ extension NodeLoop {
             guard known?.generation != generation || known?.digest != activation.digest else {
                 continue
             }
+            #if FAULTS
+                FaultPoint.registerSeen.reach()
+            #endif
             deploys.knownGenerations[activation.name] = (generation, activation.digest)
             rollout(.registered(activation, generation: generation))
             mustRetry = true
@@ -128,6 +137,7 @@ extension NodeLoop {
 
     /// Once a tick.
     func rolloutTick(now: UInt64) {
+        observeTrials(now: now)
         rollout(.ticked)
         for index in deploys.owed { postFunctions(to: index) }
         for (number, probe) in deploys.probes
@@ -162,8 +172,7 @@ extension NodeLoop {
             deploys.versions[digest] = nil
             deploys.dropped.append(digest)
             deploys.mustNote = true
-        case .activate(let name, let running, let previous):
-            activate(name, running, previous)
+        case .activate(let activation, let running): activate(activation, running)
         case .lack(let name, let wanted):
             log.warning("an active function is not here yet", ["function": name])
             let state = FunctionState(
@@ -175,15 +184,12 @@ extension NodeLoop {
                 problem: "its artifact has not come or cannot be prepared"
             )
             publish(state)
-        case .record(let ticket, let name, let digest): record(ticket, name, digest)
+        case .record(let ticket, let activation, let generation):
+            record(ticket, activation, generation)
+        case .revert(let activation, let generation): revert(activation, generation)
         case .refuse(let ticket, let refusal):
             guard let asking = deploys.asking.removeValue(forKey: ticket) else { return }
-            _ = admin?.complete(asking.exchange) {
-                $0.problem(
-                    refusal == .notReady ? .conflict : .unavailable,
-                    detail: refusal.words
-                )
-            }
+            refuse(asking.exchange, refusal)
         }
     }
 
@@ -205,6 +211,7 @@ extension NodeLoop {
         // What a register names was signed by somebody who was trusted then.
         let isNamed = catalog.activations.contains {
             $0.activation.digest == digest || $0.activation.previous == digest
+                || $0.activation.trial?.digest == digest
         }
         let trusted = isNamed ? catalog.deployers.map(\.publicKey) : catalog.trustedDeployers
         if !deploys.thread.post(.prepare(digest, file, trusted: trusted)) {
@@ -237,6 +244,10 @@ extension NodeLoop {
             }
             rollout(.prepared(digest, failure: nil))
             refresh(version.spec.name)
+            #if FAULTS
+                peers.flush()
+                FaultPoint.readySaid.reach()
+            #endif
         case .failed(let digest, let why):
             log.warning(
                 "a function version cannot serve",
@@ -250,59 +261,58 @@ extension NodeLoop {
 
     // MARK: serving
 
-    private func activate(_ name: String, _ running: RunningVersion, _ previous: ArtifactDigest?) {
+    private func activate(_ activation: Activation, _ running: RunningVersion) {
+        let name = activation.name
         deploys.mustNote = true
-        log.notice(
-            "a function version serves",
-            [
-                "function": name, "function.generation": "\(running.generation)",
-                "function.digest": running.digest.map { hexText($0.bytes) } ?? "built-in",
-            ]
-        )
-        guard let digest = running.digest else {
-            if let own = deploys.first.state(name),
-                Functions.specs.contains(where: {
-                    $0.name == name
-                })
-            {
-                let isConfigured = own.generation == 0
-                return publish(
-                    FunctionState(
-                        name: name,
-                        version: isConfigured ? own.version : nil,
-                        lastGood: nil,
-                        generation: running.generation
-                    )
-                )
+        say(activation, running)
+        for case let digest? in [running.digest, running.trial] {
+            deploys.baselines[digest] = deploys.versions[digest].map {
+                TrialBaseline($0.tally, running.generation)
             }
-            metrics.functions.withLock { $0 = $0.without(name) }
-            return postFunctions()
         }
-        publish(
-            FunctionState(
-                name: name,
-                version: deploys.versions[digest],
-                lastGood: previous.flatMap { deploys.versions[$0] },
-                generation: running.generation
-            )
-        )
+        guard let digest = running.digest else {
+            let isBuiltIn = Functions.specs.contains { $0.name == name }
+            guard isBuiltIn, let own = deploys.first.state(name) else {
+                metrics.functions.withLock { $0 = $0.without(name) }
+                return postFunctions()
+            }
+            let version = own.generation == 0 ? own.version : nil
+            return publish(state(activation, running, version, lastGood: nil))
+        }
+        let before = activation.previous.flatMap { deploys.versions[$0] }
+        publish(state(activation, running, deploys.versions[digest], lastGood: before))
+        #if FAULTS
+            FaultPoint.flipped.reach()
+        #endif
     }
 
     /// The version before may have become ready after this one began to serve.
     private func refresh(_ name: String) {
         guard let running = deploys.machine.runs(name), let digest = running.digest,
-            let previous = catalog.activation(of: name)?.activation.previous,
-            let state = metrics.functions.withLock({ $0.state(name) }),
-            state.version != nil, state.lastGood == nil, deploys.versions[previous] != nil
+            let activation = catalog.activation(of: name)?.activation,
+            let previous = activation.previous,
+            let known = metrics.functions.withLock({ $0.state(name) }),
+            known.version != nil, known.lastGood == nil, let before = deploys.versions[previous]
         else { return }
-        publish(
-            FunctionState(
-                name: name,
-                version: deploys.versions[digest] ?? state.version,
-                lastGood: deploys.versions[previous],
-                generation: running.generation
-            )
+        let version = deploys.versions[digest] ?? known.version
+        publish(state(activation, running, version, lastGood: before))
+    }
+
+    private func state(
+        _ activation: Activation,
+        _ running: RunningVersion,
+        _ version: FunctionVersion?,
+        lastGood: FunctionVersion?
+    ) -> FunctionState {
+        var state = FunctionState(
+            name: activation.name,
+            version: version,
+            lastGood: lastGood,
+            generation: running.generation
         )
+        state.trial = trial(activation, running)
+        state.isReverted = activation.revert != nil
+        return state
     }
 
     private func publish(_ state: FunctionState) {

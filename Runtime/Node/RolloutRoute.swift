@@ -4,7 +4,9 @@
 //     POST /v1/functions            the bytes of a .qfn -> {"name","digest","bytes"}
 //     POST /v1/functions/activate   {"name","digest"} -> {"name","digest","generation"}
 //     POST /v1/functions/rollback   {"name"} -> the same, with the digest that served before
-//     POST /v1/functions/probe      {"name"} -> {"name","digest","loops","answered","well"}
+//     POST /v1/functions/canary, shadow, promote    see TrialRoute.swift
+//     POST /v1/functions/probe      {"name","digest"?}
+//                                   -> {"name","digest","loops","answered","well"}
 //     GET, POST, DELETE /v1/deployers   {"key","name"}; DELETE ?key= ends it for ever
 //
 // Publishing refuses at once what no node would run. Activating waits for a majority of voters that
@@ -60,7 +62,8 @@ extension NodeLoop {
         }
     }
 
-    /// Activates a version, or rolls back to the one before.
+    /// Activates a version, or rolls back to the one before; where one is on trial, rolling back
+    /// ends the trial.
     func activateFunction(
         _ call: Call,
         _ exchange: Exchange,
@@ -69,50 +72,70 @@ extension NodeLoop {
         let admin = try authorizeAdmin(call)
         let body = try call.json()
         let name = try body.required("name")
-        let now = catalog.activation(of: name)?.activation
-        let wanted: ArtifactDigest?
-        if isRollback {
-            guard let now, now.digest != nil else {
-                throw Refused(.notFound, "No version of \(name) is active.")
-            }
-            let isBuiltIn = Functions.specs.contains { $0.name == name }
-            guard now.previous != nil || isBuiltIn else {
-                throw Refused(.conflict, "No version of \(name) served before this one.")
-            }
-            wanted = now.previous
-        } else {
-            guard let digest = ArtifactDigest(hex: try body.required("digest")) else {
-                throw Refused(.badRequest, "`digest` is not 64 hexadecimal digits.")
-            }
-            guard
-                deploys.machine.notices.contains(where: {
-                    $0.digest == digest && $0.name == name
-                })
-            else { throw Refused(.notFound, "No such version of \(name) was published.") }
-            wanted = digest
+        guard isRollback else {
+            let digest = try published(name, try body.required("digest"))
+            return propose(name, .serve(digest), by: admin, exchange)
         }
+        guard let now = catalog.activation(of: name)?.activation else {
+            throw Refused(.notFound, "No version of \(name) is active.")
+        }
+        if now.trial != nil { return propose(name, .endTrial, by: admin, exchange) }
+        guard now.digest != nil else {
+            throw Refused(.notFound, "No version of \(name) is active.")
+        }
+        guard now.previous != nil || isBuiltIn(name) else {
+            throw Refused(.conflict, "No version of \(name) served before this one.")
+        }
+        return propose(name, .serve(now.previous), by: admin, exchange)
+    }
+
+    /// Whether nodes come with a function of this name.
+    func isBuiltIn(_ name: String) -> Bool { Functions.specs.contains { $0.name == name } }
+
+    /// The digest of a version that this node has.
+    func published(_ name: String, _ text: String) throws -> ArtifactDigest {
+        guard let digest = ArtifactDigest(hex: text) else {
+            throw Refused(.badRequest, "`digest` is not 64 hexadecimal digits.")
+        }
+        guard
+            deploys.machine.notices.contains(where: { $0.digest == digest && $0.name == name })
+        else { throw Refused(.notFound, "No such version of \(name) was published.") }
+        return digest
+    }
+
+    /// Asks the voters; the answer comes with the register, or with their refusal.
+    func propose(
+        _ name: String,
+        _ proposal: RolloutRequest,
+        by admin: AdminKey,
+        _ exchange: Exchange
+    ) -> Disposition {
         let ticket = deploys.nextNumber
         deploys.nextNumber += 1
         deploys.asking[ticket] = (exchange, admin)
-        rollout(.asked(ticket: ticket, name: name, wanted))
+        deploys.asked.append(.asked(ticket: ticket, name: name, proposal))
         return .later
     }
 
+    /// Serves admins, then lets the machine hear what they asked for: what it refuses at once can
+    /// only be answered when the exchange is known to wait.
+    func serveAdmin() {
+        admin?.serveReady()
+        while !deploys.asked.isEmpty { rollout(deploys.asked.removeFirst()) }
+    }
+
     /// A majority would run it: the register says so from now on.
-    func record(_ ticket: UInt64, _ name: String, _ digest: ArtifactDigest?) {
+    func record(_ ticket: UInt64, _ activation: Activation, _ generation: UInt64) {
         guard let asking = deploys.asking.removeValue(forKey: ticket) else { return }
-        let register = catalog.activation(of: name)
-        let generation = (register?.generation ?? 0) + 1
-        let activation = Activation(
-            name: name,
-            digest: digest,
-            previous: register?.activation.digest == digest
-                ? register?.activation.previous : register?.activation.digest
-        )
+        // The catalog is ahead of the machine for the rest of a turn.
+        guard (catalog.activation(of: activation.name)?.generation ?? 0) + 1 == generation else {
+            return refuse(asking.exchange, .raced)
+        }
         let reply = AdminAnswer.object { json in
-            json.field("name", name)
-            json.field("digest", digest.map { hexText($0.bytes) })
+            json.field("name", activation.name)
+            json.field("digest", activation.digest.map { hexText($0.bytes) })
             json.field("generation", generation)
+            if let trial = activation.trial { json.trial(trial) }
         }
         _ = set(
             [(.function(activation), final: false)],
@@ -122,22 +145,33 @@ extension NodeLoop {
         )
     }
 
+    /// Answers why it is not activated.
+    func refuse(_ exchange: Exchange, _ refusal: RolloutRefusal) {
+        let isTemporary = refusal == .noMajority || refusal == .busy
+        _ = admin?.complete(exchange) {
+            $0.problem(isTemporary ? .unavailable : .conflict, detail: refusal.words)
+        }
+    }
+
     // MARK: probes
 
     /// Asks every serving loop for what it runs.
     func probeFunction(_ call: Call, _ exchange: Exchange) throws -> Disposition {
         _ = try authorizeAdmin(call)
-        let name = try call.json().required("name")
+        let body = try call.json()
+        let name = try body.required("name")
+        let digest = try body.optional("digest")
         let number = deploys.nextNumber
         deploys.nextNumber += 1
         deploys.probes[number] = FunctionProbe(
             exchange: exchange,
             name: name,
+            digest: digest,
             startedNanos: Clock.bootNanoseconds()
         )
         for door in doors {
             // A loop whose mailbox is full does not answer, and is counted so.
-            _ = door.mailbox.post(.probe(number, function: name))
+            _ = door.mailbox.post(.probe(number, function: name, digest: digest))
         }
         return .later
     }

@@ -177,8 +177,8 @@ final class ServingLoop: Turn {
         case .refused(let caller, let refusal):
             complete(caller) { _, _ in .refused(refusal) }
         case .functions(let runtime): functions.adopt(runtime)
-        case .probe(let number, let function):
-            let found = functions.probe(function)
+        case .probe(let number, let function, let version):
+            let found = functions.probe(function, version)
             _ = node.post(
                 .probed(number, digest: found?.digest, isWell: found?.isWell ?? true)
             )

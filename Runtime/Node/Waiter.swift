@@ -11,6 +11,8 @@ enum Waiter {
     case admin(Exchange, AdminAnswer)
     /// The node itself, at bootstrap.
     case bootstrap
+    /// Nobody: what was written shows itself, and is written again if it does not.
+    case nobody
 }
 
 /// Why a node ends.

@@ -20,8 +20,108 @@ public struct ActivatedFunction: Sendable {
     public let digest: String?
     /// Counts the activations of this name.
     public let generation: Int64
+    /// What is tried beside it from now on.
+    public let trial: TrialRow?
     /// The node's answer as one line of JSON.
     public let json: String
+}
+
+/// What is to be done with a version beside the one that serves.
+public enum FunctionTrial: String, Sendable {
+    /// It answers a share of recipients.
+    case canary
+    /// It is asked a share of requests as well, and its answers are compared.
+    case shadow
+}
+
+/// A version on trial, as a register says it.
+public struct TrialRow: Sendable {
+    /// `canary` or `shadow`.
+    public let kind: String
+    /// Of 100 recipients.
+    public let percent: Int64
+    /// Which version.
+    public let digest: String
+
+    init?(_ json: JSONValue?) {
+        guard let json, let kind = json["kind"]?.string, let digest = json["digest"]?.string,
+            let percent = json["percent"]?.integer
+        else { return nil }
+        self.kind = kind
+        self.percent = percent
+        self.digest = digest
+    }
+}
+
+/// What one node has seen of a version that is watched.
+public struct TrialReportRow: Sendable {
+    /// The node.
+    public let node: String
+    /// The version.
+    public let digest: String
+    /// The node calls it broken.
+    public let isBroken: Bool
+    /// How a call failed last.
+    public let cause: String?
+    /// Calls.
+    public let calls: Int64
+    /// Of them failed.
+    public let failed: Int64
+    /// Answers compared with those that were given.
+    public let compared: Int64
+    /// Of them others.
+    public let differing: Int64
+    /// Of them allows where the given one denies.
+    public let loosened: Int64
+
+    init?(_ json: JSONValue) {
+        guard let node = json["node"]?.string, let digest = json["digest"]?.string else {
+            return nil
+        }
+        self.node = node
+        self.digest = digest
+        isBroken = json["broken"]?.bool ?? false
+        cause = json["cause"]?.string
+        calls = json["calls"]?.integer ?? 0
+        failed = json["failed"]?.integer ?? 0
+        compared = json["compared"]?.integer ?? 0
+        differing = json["differing"]?.integer ?? 0
+        loosened = json["loosened"]?.integer ?? 0
+    }
+}
+
+/// What the register of a function says.
+public struct ActivationRow: Sendable {
+    /// The function.
+    public let name: String
+    /// Counts the activations of this name.
+    public let generation: Int64
+    /// What serves; nil: what the nodes came with.
+    public let digest: String?
+    /// What is tried beside it.
+    public let trial: TrialRow?
+    /// What voters took back with this generation.
+    public let reverted: String?
+    /// Who said so and why, a line each.
+    public let votes: [String]
+    /// What nodes have seen of the versions that are watched.
+    public let reports: [TrialReportRow]
+
+    init?(_ json: JSONValue) {
+        guard let name = json["name"]?.string, let generation = json["generation"]?.integer
+        else { return nil }
+        self.name = name
+        self.generation = generation
+        digest = json["digest"]?.string
+        trial = TrialRow(json["trial"])
+        reverted = json["reverted"]?["digest"]?.string
+        votes = (json["reverted"]?["votes"]?.array ?? []).map { vote in
+            let (node, cause) = (vote["node"]?.string ?? "", vote["cause"]?.string ?? "")
+            let (failed, calls) = (vote["failed"]?.integer ?? 0, vote["calls"]?.integer ?? 0)
+            return "\(node): \(cause), \(failed) of \(calls) calls"
+        }
+        reports = json["reports"]?.array?.compactMap(TrialReportRow.init) ?? []
+    }
 }
 
 /// What every serving loop of a node runs.
@@ -67,7 +167,7 @@ public struct FunctionRow: Sendable {
 public struct VersionPlace: Sendable {
     /// The node.
     public let node: String
-    /// `active`, `ready`, `preparing`, `failed`, `absent` or `unreachable`.
+    /// `active`, `canary`, `shadow`, `ready`, `preparing`, `failed`, `absent` or `unreachable`.
     public let state: String
     /// Why it failed.
     public let why: String?
@@ -115,6 +215,8 @@ public struct FunctionListing: Sendable {
     public let functions: [FunctionRow]
     /// What was published, by name, the newest first.
     public let versions: [VersionRow]
+    /// What the registers say.
+    public let activations: [ActivationRow]
     /// The node's answer as one line of JSON.
     public let json: String
 }
@@ -169,6 +271,31 @@ extension QuellClient {
         return try activated(request)
     }
 
+    /// Puts a version on trial, changes its share, or ends the trial with 0 percent.
+    ///
+    /// - Parameter digest: nil: the version that is on trial already.
+    public func tryFunction(
+        _ name: String,
+        _ trial: FunctionTrial,
+        percent: Int,
+        digest: String?
+    ) throws(ClientError) -> ActivatedFunction {
+        var request = Request(post: "/v1/functions/\(trial.rawValue)") { json in
+            json.field("name", name)
+            json.field("percent", percent)
+            if let digest { json.field("digest", digest) }
+        }
+        request.isRepeatable = false
+        return try activated(request)
+    }
+
+    /// Lets the version serve that is on trial.
+    public func promoteFunction(_ name: String) throws(ClientError) -> ActivatedFunction {
+        var request = Request(post: "/v1/functions/promote") { $0.field("name", name) }
+        request.isRepeatable = false
+        return try activated(request)
+    }
+
     private func activated(_ request: Request) throws(ClientError) -> ActivatedFunction {
         let json = try ask(request)
         guard let name = json["name"]?.string, let generation = json["generation"]?.integer else {
@@ -178,13 +305,23 @@ extension QuellClient {
             name: name,
             digest: json["digest"]?.string,
             generation: generation,
+            trial: TrialRow(json["trial"]),
             json: json.text
         )
     }
 
     /// Asks every serving loop of the node for its smoke requests.
-    public func probeFunction(_ name: String) throws(ClientError) -> ProbedFunction {
-        let json = try ask(Request(post: "/v1/functions/probe") { $0.field("name", name) })
+    ///
+    /// - Parameter digest: the version that is asked for; nil: what serves.
+    public func probeFunction(
+        _ name: String,
+        digest: String? = nil
+    ) throws(ClientError) -> ProbedFunction {
+        let request = Request(post: "/v1/functions/probe") { json in
+            json.field("name", name)
+            if let digest { json.field("digest", digest) }
+        }
+        let json = try ask(request)
         guard let isWell = json["well"]?.bool else { throw unexpected("probe") }
         return ProbedFunction(digest: json["digest"]?.string, isWell: isWell)
     }
@@ -199,6 +336,7 @@ extension QuellClient {
             node: node,
             functions: functions.compactMap(FunctionRow.init),
             versions: versions.compactMap(VersionRow.init),
+            activations: json["activations"]?.array?.compactMap(ActivationRow.init) ?? [],
             json: json.text
         )
     }

@@ -24,4 +24,19 @@ extension Limits {
     public static let pollNanos: UInt64 = 2_000_000_000
     /// Activations that wait for their votes at once.
     public static let pollsCount = 16
+    /// Nanoseconds for which a voter gives its vote on a function to one asker alone: the poll, and
+    /// as much again for the register to become durable (`acknowledgeDeadlineNanos`).
+    public static let promiseNanos: UInt64 = 2 * pollNanos
+    /// Votes that a register keeps: of a joint set of voters, five and five.
+    public static let faultVotesCount = 10
+    /// Versions that a node reports on: what serves and what is tried, of each function.
+    public static let trialReportsCount = 2 * (deployedFunctionsCount + 2)
+    /// Nanoseconds between two reports that say nothing but larger numbers.
+    public static let reportNanos: UInt64 = 1_000_000_000
+    /// Nanoseconds for which a version that began to serve can be taken back by votes: bad versions
+    /// show themselves in minutes; what has served for longer is an operator's to judge.
+    public static let freshNanos: UInt64 = 600_000_000_000
+    /// Nanoseconds by which each further voter waits before it writes what the first should have:
+    /// half an acknowledgment's deadline.
+    public static let revertTurnNanos: UInt64 = 1_000_000_000
 }

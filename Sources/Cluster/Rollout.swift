@@ -5,12 +5,17 @@
 //     asked ─► poll ─► a majority of voters is ready ─► register written  │
 //                          └─► not within 2 s: refused                    ▼
 //     register shown ─► a lease from after that ─► and the version ready ─► activate
+//                                                                             │
+//     register written by voters ◄─ a majority says it is broken ◄─ reports ◄─┘
 //
 // Nobody leads. Every node fetches what is announced, prepares it by itself and says what came of
 // it. Activating writes one register, whose highest generation wins (DESIGN 8). Two things keep an
 // isolated minority at its last version: the poll before the register is written, and the lease
 // that must have been earned after the register was seen. Registers show themselves when the own
 // log has them, which a minority's log does as well; a new lease takes a majority.
+//
+// Polls and what keeps two of them apart stand in RolloutPolls.swift, versions on trial and votes
+// against a version in RolloutTrials.swift, artifacts in RolloutArtifacts.swift.
 
 public import Suppression
 
@@ -22,16 +27,6 @@ public struct Rollout: Sendable {
         let generation: UInt64
         /// When this node saw it.
         let seenNanos: UInt64
-    }
-
-    /// An activation that waits for votes.
-    struct Poll: Equatable, Sendable {
-        let ticket: UInt64
-        let number: UInt64
-        let name: String
-        let digest: ArtifactDigest?
-        let startedNanos: UInt64
-        var ready: Set<NodeID>
     }
 
     /// An artifact on its way here; one at a time.
@@ -55,9 +50,13 @@ public struct Rollout: Sendable {
     var landing: Set<ArtifactDigest> = []
     /// Functions that should serve here and cannot.
     private var lacking: Set<String> = []
-    private var polls: [Poll] = []
-    private var nextPoll: UInt64 = 1
-    private var voters: VoterSet
+    var polls: [Poll] = []
+    var nextPoll: UInt64 = 1
+    /// Whom this node has promised its vote, by function.
+    var promises: [String: Promise] = [:]
+    var voters: VoterSet
+    /// What each node has seen of the versions on trial.
+    var reports = TrialReports()
     private var asOfNanos: UInt64?
     /// What was said last, so that nothing is said twice.
     private var said: [ArtifactNotice] = []
@@ -94,7 +93,18 @@ public struct Rollout: Sendable {
     public func lacks(_ name: String) -> Bool { lacking.contains(name) }
 
     private func target(of wanted: Wanted) -> RunningVersion {
-        RunningVersion(generation: wanted.generation, digest: wanted.activation.digest)
+        let trial = wanted.activation.trial?.digest
+        return RunningVersion(
+            generation: wanted.generation,
+            digest: wanted.activation.digest,
+            // What cannot be tried here is not: what serves, serves.
+            trial: isReady(trial) ? trial : nil
+        )
+    }
+
+    func isReady(_ digest: ArtifactDigest?) -> Bool {
+        guard let digest else { return true }
+        return artifacts[digest]?.state == .ready
     }
 
     /// Takes one event and appends what must be done.
@@ -109,8 +119,10 @@ public struct Rollout: Sendable {
             // Who has nothing says nothing: a version of Quell without functions hears no word
             // that it does not know.
             if !announced.isEmpty { effects.append(.send(node, .have(announced))) }
+            if !reports.said.isEmpty { effects.append(.send(node, .report(reports.said))) }
         case .unlinked(let node):
             peers[node] = nil
+            reports.unlinked(node)
             if fetch?.from == node { fetch = nil }
         case .received(let node, let message):
             guard peers[node] != nil else { return }
@@ -128,73 +140,19 @@ public struct Rollout: Sendable {
                 generation: generation,
                 seenNanos: now
             )
+            reports.begin(activation.name, generation)
+        case .observed(let seen): observed(seen, now: now, into: &effects)
         case .vouched(let asOf): asOfNanos = asOf
         case .voters(let set): voters = set
-        case .asked(let ticket, let name, let digest):
-            ask(ticket, name, digest, now: now, into: &effects)
+        case .asked(let ticket, let name, let proposal):
+            ask(ticket, name, proposal, now: now, into: &effects)
         case .ticked: ticked(now: now, into: &effects)
         }
         settle(now: now, into: &effects)
     }
 
-    // MARK: activating
-
-    private func isReady(_ digest: ArtifactDigest?) -> Bool {
-        guard let digest else { return true }
-        return artifacts[digest]?.state == .ready
-    }
-
-    private mutating func ask(
-        _ ticket: UInt64,
-        _ name: String,
-        _ digest: ArtifactDigest?,
-        now: UInt64,
-        into effects: inout [RolloutEffect]
-    ) {
-        guard isReady(digest) else { return effects.append(.refuse(ticket: ticket, .notReady)) }
-        guard polls.count < Limits.pollsCount else {
-            return effects.append(.refuse(ticket: ticket, .busy))
-        }
-        let number = nextPoll
-        nextPoll += 1
-        polls.append(
-            Poll(
-                ticket: ticket,
-                number: number,
-                name: name,
-                digest: digest,
-                startedNanos: now,
-                ready: [own]
-            )
-        )
-        for slot in voters.slots where peers[slot.node] != nil {
-            effects.append(.send(slot.node, .poll(number: number, digest)))
-        }
-        count(into: &effects)
-    }
-
-    /// Whoever has a majority behind it is written down.
-    private mutating func count(into effects: inout [RolloutEffect]) {
-        let chosen = polls.filter { isMajority($0.ready) }
-        for poll in chosen {
-            effects.append(.record(ticket: poll.ticket, name: poll.name, poll.digest))
-        }
-        polls.removeAll(where: chosen.contains)
-    }
-
-    private func isMajority(_ nodes: Set<NodeID>) -> Bool {
-        var mask = SlotMask()
-        for (at, slot) in voters.slots.enumerated() where nodes.contains(slot.node) {
-            mask.insert(at)
-        }
-        return voters.isMajority(mask)
-    }
-
     private mutating func ticked(now: UInt64, into effects: inout [RolloutEffect]) {
-        for poll in polls where now >= poll.startedNanos + Limits.pollNanos {
-            effects.append(.refuse(ticket: poll.ticket, .noMajority))
-        }
-        polls.removeAll { now >= $0.startedNanos + Limits.pollNanos }
+        endPolls(now: now, into: &effects)
         if let asked = fetch?.askedNanos, now >= asked + Limits.pieceDeadlineNanos {
             if let fetch { spoilers[fetch.notice.digest, default: []].insert(fetch.from) }
             fetch = nil
@@ -219,10 +177,11 @@ public struct Rollout: Sendable {
                 continue
             }
             lacking.remove(name)
+            if running[name]?.digest != target.digest { reports.began(name, now: now) }
             running[name] = target
-            let previous = wish.activation.previous
-            effects.append(.activate(name: name, target, previous: previous))
+            effects.append(.activate(wish.activation, target))
         }
+        judge(now: now, into: &effects)
         forget(into: &effects)
         fetchNext(now: now, into: &effects)
         let notices = announced
@@ -238,7 +197,8 @@ public struct Rollout: Sendable {
         notices.prefix(Limits.artifactsCount).map { notice in
             var notice = notice
             let serving = running[notice.name]
-            notice.generation = serving?.digest == notice.digest ? serving?.generation ?? 0 : 0
+            let isServing = serving?.digest == notice.digest || serving?.trial == notice.digest
+            notice.generation = isServing ? serving?.generation ?? 0 : 0
             return notice
         }
     }
@@ -259,12 +219,12 @@ public struct Rollout: Sendable {
             effects.append(.sendPiece(node, digest, offset: offset))
         case .piece(let digest, let offset, let total, let bytes):
             took(digest, offset, total, bytes, from: node, now: now, into: &effects)
-        case .poll(let number, let digest):
-            effects.append(.send(node, .vote(number: number, isReady: isReady(digest))))
-        case .vote(let number, let isReady):
-            guard isReady, let at = polls.firstIndex(where: { $0.number == number }) else { return }
-            polls[at].ready.insert(node)
-            count(into: &effects)
+        case .poll(let poll):
+            let answer = answer(to: poll, from: node, now: now)
+            effects.append(.send(node, .vote(number: poll.number, answer)))
+        case .vote(let number, let answer):
+            voted(number, answer, by: node, now: now, into: &effects)
+        case .report(let seen): reports.told(seen, by: node)
         }
     }
 }

@@ -33,8 +33,11 @@ extension Rollout {
         for wish in wanted.values {
             if let digest = wish.activation.digest { named.insert(digest) }
             if let digest = wish.activation.previous { named.insert(digest) }
+            if let trial = wish.activation.trial { named.insert(trial.digest) }
         }
-        for version in running.values { if let digest = version.digest { named.insert(digest) } }
+        for version in running.values {
+            for case let digest? in [version.digest, version.trial] { named.insert(digest) }
+        }
         return named
     }
 

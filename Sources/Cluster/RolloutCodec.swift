@@ -1,4 +1,4 @@
-// A message about function versions as bytes (Docs/formats.md, Peer messages): kinds 48 to 52.
+// A message about function versions as bytes (Docs/formats.md, Peer messages): kinds 48 to 53.
 //
 //     version u8 | kind u8 | body
 //
@@ -7,7 +7,7 @@
 import Suppression
 
 extension RolloutMessage {
-    static let kinds: ClosedRange<UInt8> = 48...52
+    static let kinds: ClosedRange<UInt8> = 48...53
 
     /// Appends kind and body.
     func encode(into out: inout [UInt8]) {
@@ -27,14 +27,20 @@ extension RolloutMessage {
             out.append(bigEndian: total)
             out.append(bigEndian: UInt32(bytes.count))
             out.append(contentsOf: bytes)
-        case .poll(let number, let digest):
+        case .poll(let poll):
             out.append(51)
-            out.append(bigEndian: number)
-            out.append(field: digest?.bytes ?? [])
-        case .vote(let number, let isReady):
+            out.append(bigEndian: poll.number)
+            out.append(field: Array(poll.name.utf8))
+            out.append(bigEndian: poll.base)
+            out.append(field: poll.digest?.bytes ?? [])
+        case .vote(let number, let answer):
             out.append(52)
             out.append(bigEndian: number)
-            out.append(isReady ? 1 : 0)
+            out.append(answer.rawValue)
+        case .report(let reports):
+            out.append(53)
+            out.append(UInt8(reports.count))
+            for report in reports { report.encode(into: &out) }
         }
     }
 
@@ -65,12 +71,23 @@ extension RolloutMessage {
             self = .piece(digest, offset: offset, total: total, piece)
         case 51:
             let number = try cursor.u64(bytes)
+            let name = try cursor.name(bytes)
+            let base = try cursor.u64(bytes)
             let digest = try cursor.field(bytes, limit: 32)
             guard digest.isEmpty || digest.count == 32 else { throw .malformed }
-            self = .poll(number: number, ArtifactDigest(digest))
+            self = .poll(
+                RolloutPoll(number: number, name: name, base: base, digest: ArtifactDigest(digest))
+            )
         case 52:
             let number = try cursor.u64(bytes)
-            self = .vote(number: number, isReady: try cursor.flag(bytes))
+            guard let vote = RolloutVote(rawValue: try cursor.u8(bytes)) else { throw .malformed }
+            self = .vote(number: number, vote)
+        case 53:
+            let count = Int(try cursor.u8(bytes))
+            guard count <= Limits.trialReportsCount else { throw .malformed }
+            var reports: [TrialReport] = []
+            for _ in 0..<count { reports.append(try TrialReport(bytes, at: &cursor)) }
+            self = .report(reports)
         default: throw .malformed
         }
     }
@@ -107,6 +124,32 @@ extension ArtifactNotice {
             state = .failed(String(decoding: why, as: UTF8.self))
         default: throw .malformed
         }
+    }
+}
+
+extension TrialReport {
+    fileprivate func encode(into out: inout [UInt8]) {
+        out.append(field: Array(name.utf8))
+        out.append(bigEndian: generation)
+        out.append(contentsOf: digest.bytes)
+        out.append(isBroken ? 1 : 0)
+        out.append(cause)
+        for number in [calls, failed, compared, differing, loosened] {
+            out.append(bigEndian: number)
+        }
+    }
+
+    fileprivate init(_ all: Span<UInt8>, at cursor: inout ByteCursor) throws(DecodeError) {
+        let name = try cursor.name(all)
+        let generation = try cursor.u64(all)
+        self.init(name: name, generation: generation, digest: try cursor.digest(all))
+        isBroken = try cursor.flag(all)
+        cause = try cursor.u8(all)
+        calls = try cursor.u64(all)
+        failed = try cursor.u64(all)
+        compared = try cursor.u64(all)
+        differing = try cursor.u64(all)
+        loosened = try cursor.u64(all)
     }
 }
 

@@ -10,12 +10,43 @@ public struct Activation: Equatable, Sendable {
     public let digest: ArtifactDigest?
     /// What served before: the target of a rollback.
     public let previous: ArtifactDigest?
+    /// What is tried beside it.
+    public let trial: Trial?
+    /// Set where voters wrote this generation, because the one before was broken.
+    public let revert: Revert?
 
     /// Puts an activation together.
-    public init(name: String, digest: ArtifactDigest?, previous: ArtifactDigest?) {
+    public init(
+        name: String,
+        digest: ArtifactDigest?,
+        previous: ArtifactDigest?,
+        trial: Trial? = nil,
+        revert: Revert? = nil
+    ) {
         self.name = name
         self.digest = digest
         self.previous = previous
+        self.trial = trial
+        self.revert = revert
+    }
+}
+
+/// What an operator wants of a function.
+public enum RolloutRequest: Equatable, Sendable {
+    /// This version serves, and nothing is tried; nil: what the node came with.
+    case serve(ArtifactDigest?)
+    /// What serves goes on, and this is tried beside it.
+    case test(Trial)
+    /// What serves goes on, alone.
+    case endTrial
+
+    /// The version that has not been asked so far; nil: none.
+    var digest: ArtifactDigest? {
+        switch self {
+        case .serve(let digest): digest
+        case .test(let trial): trial.digest
+        case .endTrial: nil
+        }
     }
 }
 
@@ -25,22 +56,29 @@ public struct RunningVersion: Equatable, Sendable {
     public let generation: UInt64
     /// Which; nil: what the node came with, or nothing.
     public let digest: ArtifactDigest?
+    /// What is tried beside it.
+    public let trial: ArtifactDigest?
 
-    /// Pairs the two.
-    public init(generation: UInt64, digest: ArtifactDigest?) {
+    /// Puts it together.
+    public init(generation: UInt64, digest: ArtifactDigest?, trial: ArtifactDigest? = nil) {
         self.generation = generation
         self.digest = digest
+        self.trial = trial
     }
 }
 
 /// Why a version is not activated.
-public enum RolloutRefusal: UInt8, Equatable, Sendable {
+public enum RolloutRefusal: Equatable, Sendable {
     /// This node does not have it, or it is not ready here.
     case notReady
     /// No majority of voters said in time that it would run it.
     case noMajority
     /// Too many activations wait already.
     case busy
+    /// Another activation of the function is under way, or was faster.
+    case raced
+    /// As a shadow it has allowed what the active version denies, so often.
+    case loosens(UInt64)
 
     /// For the operator.
     public var words: String {
@@ -49,6 +87,12 @@ public enum RolloutRefusal: UInt8, Equatable, Sendable {
         case .noMajority:
             "No majority of voters is ready to run this version; the active one keeps serving."
         case .busy: "Too many activations wait already; try again in a moment."
+        case .raced:
+            "Another activation of this function is under way; look at `quell fn status`, then "
+                + "try again."
+        case .loosens(let count):
+            "As a shadow this version has allowed \(count) times what the active one denies; "
+                + "nothing was promoted. `quell fn status` shows where."
         }
     }
 }
@@ -75,8 +119,10 @@ public enum RolloutEvent: Equatable, Sendable {
     case vouched(asOfNanos: UInt64?)
     /// The voters in force.
     case voters(VoterSet)
-    /// An operator wants this version to serve; nil: what the node came with.
-    case asked(ticket: UInt64, name: String, ArtifactDigest?)
+    /// An operator wants something of a function.
+    case asked(ticket: UInt64, name: String, RolloutRequest)
+    /// What this node has seen of the versions on trial, all of them, since they began.
+    case observed([TrialReport])
     /// Time passed.
     case ticked
 }
@@ -94,11 +140,13 @@ public enum RolloutEffect: Equatable, Sendable {
     /// Forget an artifact.
     case drop(ArtifactDigest)
     /// Let this version serve from the next turn on.
-    case activate(name: String, RunningVersion, previous: ArtifactDigest?)
+    case activate(Activation, RunningVersion)
     /// The cluster runs this version and this node has none of the function: fail closed.
     case lack(name: String, RunningVersion)
-    /// Write the function's next register.
-    case record(ticket: UInt64, name: String, ArtifactDigest?)
+    /// Write the function's next register, of this generation.
+    case record(ticket: UInt64, Activation, generation: UInt64)
+    /// Write it for nobody but the voters, who say that a version is broken.
+    case revert(Activation, generation: UInt64)
     /// Answer that it will not be.
     case refuse(ticket: UInt64, RolloutRefusal)
 }

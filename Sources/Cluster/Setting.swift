@@ -155,6 +155,7 @@ public enum Setting: Equatable, Sendable {
             out.append(field: Array(activation.name.utf8))
             out.append(field: activation.digest?.bytes ?? [])
             out.append(field: activation.previous?.bytes ?? [])
+            activation.encodeTrial(into: &out)
         }
         return out
     }
@@ -214,7 +215,8 @@ public enum Setting: Equatable, Sendable {
             let name = try cursor.name(bytes)
             let digest = ArtifactDigest(try cursor.secret(bytes))
             let previous = ArtifactDigest(try cursor.secret(bytes))
-            self = .function(Activation(name: name, digest: digest, previous: previous))
+            let plain = Activation(name: name, digest: digest, previous: previous)
+            self = .function(try plain.decodingTrial(bytes, at: &cursor))
         default: return nil
         }
     }

@@ -25,6 +25,11 @@ public struct Breaker: Equatable, Sendable {
     /// Closed.
     public init() {}
 
+    /// Whether the thing is not to be asked for a while.
+    public var isOpen: Bool {
+        if case .open = state { true } else { false }
+    }
+
     /// Whether the thing may be asked now.
     public mutating func permits(now: UInt64) -> Bool {
         guard case .open(let until) = state else { return true }

@@ -1,6 +1,7 @@
 // `quell fn`: functions, from an empty folder to every node.
 //
 //     new ─► build ─► test ─► deploy ─► status, logs ─► rollback
+//                             deploy --canary, --shadow ─► promote
 //                             dev: the same on every save
 
 import ArgumentParser
@@ -20,7 +21,8 @@ struct Fn: ParsableCommand {
             """,
         subcommands: [
             FnBegin.self, FnBuild.self, FnTest.self, FnDev.self, FnPublish.self, FnDeploy.self,
-            FnRollback.self, FnStatus.self, FnList.self, FnLogs.self,
+            FnCanary.self, FnShadow.self, FnPromote.self, FnRollback.self, FnStatus.self,
+            FnList.self, FnLogs.self,
         ]
     )
 }

@@ -45,15 +45,20 @@ struct Deployment {
         let rows = places.map {
             JSONText.object([("name", .text($0.node)), ("state", .text($0.state))])
         }
-        return JSONText.object([
-            ("name", .text(activated.name)), ("digest", .maybe(activated.digest)),
-            ("generation", .number(activated.generation)), ("nodes", .list(rows)),
-            ("millis", .number(millis)),
-        ])
+        let trial = activated.trial.map { trial in
+            [(trial.kind, JSONText.Value.text(trial.digest)), ("percent", .number(trial.percent))]
+        }
+        return JSONText.object(
+            [
+                ("name", .text(activated.name)), ("digest", .maybe(activated.digest)),
+                ("generation", .number(activated.generation)),
+            ] + (trial ?? []) + [("nodes", .list(rows)), ("millis", .number(millis))]
+        )
     }
 
     var isEverywhere: Bool {
-        places.allSatisfy { $0.state == "active" || $0.state == "unreachable" }
+        let done = ["active", "canary", "shadow", "unreachable"]
+        return places.allSatisfy { done.contains($0.state) }
     }
 
     /// Prints it, and ends with 2 when some live node does not run it.
@@ -63,8 +68,11 @@ struct Deployment {
         } else {
             for place in places { print("\(place.node)\t\(place.state)") }
             let digest = activated.digest.map { String($0.prefix(12)) } ?? "built-in"
+            let trial = activated.trial.map { trial in
+                ", \(trial.kind) \(trial.digest.prefix(12)) for \(trial.percent) %"
+            }
             print(
-                "\(activated.name) \(digest), generation \(activated.generation), "
+                "\(activated.name) \(digest)\(trial ?? ""), generation \(activated.generation), "
                     + "in \(millis) ms"
             )
         }
@@ -82,22 +90,41 @@ struct Deployer {
     private var millis: Int64 { Int64((ProcessInfo.processInfo.systemUptime - started) * 1_000) }
 
     /// Publishes, waits, activates, probes.
-    func deploy(_ packed: PackedFunction) throws(Failure) -> Deployment {
+    ///
+    /// - Parameter trial: what to do with it beside what serves; nil: it serves.
+    func deploy(
+        _ packed: PackedFunction,
+        _ trial: (kind: FunctionTrial, percent: Int)? = nil
+    ) throws(Failure) -> Deployment {
         let published = try doors.call { client throws(ClientError) in
             try client.publishFunction(packed.bytes)
         }
         try waitUntilReady(published)
-        let activated = try doors.call { client throws(ClientError) in
+        if let trial {
+            return try change { client throws(ClientError) in
+                try client.tryFunction(
+                    published.name,
+                    trial.kind,
+                    percent: trial.percent,
+                    digest: published.digest
+                )
+            }
+        }
+        return try change { client throws(ClientError) in
             try client.activateFunction(published.name, digest: published.digest)
         }
-        return try proved(activated)
+    }
+
+    /// Has a register written, and asks every loop whether it follows.
+    func change(
+        _ body: (QuellClient) throws(ClientError) -> ActivatedFunction
+    ) throws(Failure) -> Deployment {
+        try proved(try doors.call(body))
     }
 
     /// Lets the version before serve again.
     func rollBack(_ name: String) throws(Failure) -> Deployment {
-        try proved(
-            try doors.call { client throws(ClientError) in try client.rollBackFunction(name) }
-        )
+        try change { client throws(ClientError) in try client.rollBackFunction(name) }
     }
 
     private func places(_ digest: String) throws(Failure) -> [VersionPlace] {
@@ -138,7 +165,7 @@ struct Deployer {
             if states.allSatisfy({ $0.state != "behind" }) { break }
             usleep(25_000)
         }
-        if let digest = activated.digest, doors.addresses.count == 1 {
+        if let digest = activated.trial?.digest ?? activated.digest, doors.addresses.count == 1 {
             // One door alone is known: what it hears of the others.
             let others = try places(digest).filter { place in
                 !states.contains { $0.node == place.node }
@@ -152,14 +179,15 @@ struct Deployer {
         do throws(ClientError) {
             let client = try QuellClient(address: address, key: doors.key)
             let listing = try client.functions()
-            let found = try client.probeFunction(activated.name)
+            let wanted = activated.trial?.digest ?? activated.digest
+            let found = try client.probeFunction(activated.name, digest: wanted)
             let row = listing.functions.first { $0.name == activated.name }
             let isThere =
-                found.digest == activated.digest && found.isWell
-                && (activated.digest == nil || row?.generation == activated.generation)
+                found.digest == wanted && found.isWell
+                && (row?.generation ?? activated.generation) == activated.generation
             return VersionPlace(
                 node: listing.node,
-                state: isThere ? "active" : "behind",
+                state: isThere ? activated.trial?.kind ?? "active" : "behind",
                 why: row?.error
             )
         } catch {
@@ -199,26 +227,44 @@ struct FnDeploy: ParsableCommand {
 
             Exit code 2: it is active, and a live node does not run it yet.
 
+            With --canary or --shadow the version that serves goes on; see `quell fn canary` and \
+            `quell fn shadow`.
+
             EXAMPLE
               quell fn deploy greet --json
+              quell fn deploy greet --canary 10
             """
     )
     @OptionGroup var folder: FnFolder
     @OptionGroup var options: DeployOptions
+    @Option(name: .long, help: "Let it answer this share of recipients only, in percent.")
+    var canary: Int?
+    @Option(name: .long, help: "Ask it this share of requests beside what serves, in percent.")
+    var shadow: Int?
+
+    func validate() throws {
+        if canary != nil, shadow != nil { throw ValidationError("use --canary or --shadow") }
+        for percent in [canary, shadow].compactMap({ $0 }) where !(1...100).contains(percent) {
+            throw ValidationError("\(percent): a share is 1 to 100 percent")
+        }
+    }
 
     func run() throws {
         let doors = try options.target.adminDoors()
         let key = try options.key()
         let packed = try BuiltFunction(try folder.project()).proved(key)
-        try Deployer(doors).deploy(packed).report(isJSON: folder.json)
+        let trial =
+            canary.map { (kind: FunctionTrial.canary, percent: $0) }
+            ?? shadow.map { (kind: FunctionTrial.shadow, percent: $0) }
+        try Deployer(doors).deploy(packed, trial).report(isJSON: folder.json)
     }
 }
 
 struct FnRollback: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rollback",
-        abstract: "Let the version serve again that served before; compiles nothing.",
-        discussion: "EXAMPLE\n  quell fn rollback greet"
+        abstract: "Let the version serve again that served before, or end a trial.",
+        discussion: "It compiles nothing.\n\nEXAMPLE\n  quell fn rollback greet"
     )
     @Argument(help: "The function.") var name: String
     @OptionGroup var options: DeployOptions

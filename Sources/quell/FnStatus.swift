@@ -50,11 +50,35 @@ struct FnStatus: ParsableCommand {
             let error = row.error.map { "\tlast error: \($0)" } ?? ""
             print("\(row.name)\t\(row.source)\t\(row.calls) calls on \(listing.node)\(error)")
         }
+        for row in listing.activations where name ?? row.name == row.name { show(row) }
         for row in listing.versions where name ?? row.name == row.name {
             print("\(row.name)\t\(row.digest.prefix(12))\tpublished \(row.published)")
             for place in row.places {
                 print("  \(place.node)\t\(place.state)\(place.why.map { "\t\($0)" } ?? "")")
             }
+        }
+    }
+}
+
+extension FnStatus {
+    /// What is tried, what voters took back and why, and what nodes have seen.
+    private func show(_ row: ActivationRow) {
+        if let trial = row.trial {
+            print("\(row.name)\t\(trial.kind) \(trial.digest.prefix(12)) for \(trial.percent) %")
+        }
+        if let reverted = row.reverted {
+            print("\(row.name)\tvoters took back \(reverted.prefix(12))")
+            for vote in row.votes { print("  \(vote)") }
+        }
+        for report in row.reports {
+            var words = ["\(report.failed) of \(report.calls) calls failed"]
+            if report.isBroken { words.append("broken: \(report.cause ?? "no word")") }
+            if row.trial?.kind == "shadow", report.digest == row.trial?.digest {
+                words.append("\(report.compared) compared")
+                words.append("\(report.differing) differ")
+                words.append("\(report.loosened) would allow more")
+            }
+            print("  \(report.node)\t\(report.digest.prefix(12))\t\(words.joined(separator: ", "))")
         }
     }
 }

@@ -101,13 +101,28 @@ private struct Dice: RandomNumberGenerator {
         )
     }
 
+    private mutating func report() -> TrialReport {
+        var report = TrialReport(name: "greet", generation: upTo(3), digest: digest())
+        report.calls = next()
+        report.failed = next()
+        report.cause = UInt8(upTo(255))
+        report.isBroken = upTo(1) == 0
+        report.compared = next()
+        report.differing = next()
+        report.loosened = next()
+        return report
+    }
+
     private mutating func rollout() -> RolloutMessage {
-        switch upTo(4) {
+        switch upTo(5) {
         case 0: return .have((0..<upTo(3)).map { _ in notice() })
         case 1: return .want(digest(), offset: UInt32(upTo(1_000)))
         case 2: return .piece(digest(), offset: 3, total: 9, [1, 2, 3])
-        case 3: return .poll(number: next(), upTo(1) == 0 ? nil : digest())
-        default: return .vote(number: next(), isReady: upTo(1) == 0)
+        case 3:
+            let digest = upTo(1) == 0 ? nil : digest()
+            return .poll(RolloutPoll(number: next(), name: "greet", base: upTo(3), digest: digest))
+        case 4: return .report((0..<upTo(3)).map { _ in report() })
+        default: return .vote(number: next(), RolloutVote(rawValue: UInt8(upTo(2))) ?? .ready)
         }
     }
 

@@ -14,6 +14,7 @@ struct RolloutStory {
         var lacks: [String] = []
         var refusals: [RolloutRefusal] = []
         var prepares = 0
+        var reverts = 0
         var events: [RolloutEvent] = []
     }
 
@@ -26,6 +27,10 @@ struct RolloutStory {
     var broken: [ArtifactDigest: String] = [:]
     /// Nodes that send garbage for every artifact.
     var liars: Set<Int> = []
+    /// Whether registers are seen by everybody as soon as they are written.
+    var showsAtOnce = true
+    /// Registers that were written, those that came too late as well.
+    var recordsCount = 0
     /// Whether what is ordered to be prepared is answered by itself.
     var preparesAtOnce = true
     /// Messages under way: from, to, what.
@@ -95,7 +100,39 @@ struct RolloutStory {
     }
 
     mutating func ask(_ n: UInt8?, _ name: String = "greet", at site: Int) {
-        step(site, .asked(ticket: 1, name: name, n.map(RolloutStory.digest)))
+        request(.serve(n.map(RolloutStory.digest)), name, at: site)
+    }
+
+    mutating func request(_ request: RolloutRequest, _ name: String = "greet", at site: Int) {
+        step(site, .asked(ticket: 1, name: name, request))
+        deliver()
+    }
+
+    /// A trial of a version.
+    static func trial(_ kind: Trial.Kind, _ n: UInt8, percent: Int = 10) -> RolloutRequest {
+        Trial(kind, percent: percent, digest(n)).map { .test($0) } ?? .endTrial
+    }
+
+    /// A node sees its own breaker open, or a shadow differ.
+    mutating func sees(
+        _ n: UInt8,
+        at site: Int,
+        broken: Bool = false,
+        loosened: UInt64 = 0,
+        generation: UInt64
+    ) {
+        var report = TrialReport(
+            name: "greet",
+            generation: generation,
+            digest: RolloutStory.digest(n)
+        )
+        report.isBroken = broken
+        report.cause = broken ? 0 : 255
+        report.calls = 10
+        report.failed = broken ? 3 : 0
+        report.compared = loosened
+        report.loosened = loosened
+        step(site, .observed([report]))
         deliver()
     }
 
@@ -167,24 +204,27 @@ struct RolloutStory {
             sites[n - 1].prepares += 1
             if preparesAtOnce { step(n, .prepared(digest, failure: broken[digest])) }
         case .drop(let digest): sites[n - 1].files[digest] = nil
-        case .activate(let name, let running, _):
+        case .activate(let activation, let running):
+            let name = activation.name
+            let trial = running.trial.map { " +\($0.bytes[0])" } ?? ""
             let digest = running.digest.map { "\($0.bytes[0])" } ?? "built-in"
-            sites[n - 1].activated.append("\(name) \(digest) g\(running.generation)")
+            sites[n - 1].activated.append("\(name) \(digest)\(trial) g\(running.generation)")
         case .lack(let name, _): sites[n - 1].lacks.append(name)
-        case .record(_, let name, let digest): record(name, digest)
+        case .record(_, let activation, let generation): record(activation, generation)
+        case .revert(let activation, let generation):
+            sites[n - 1].reverts += 1
+            record(activation, generation)
         case .refuse(_, let why): sites[n - 1].refusals.append(why)
         }
     }
 
-    /// The register is written, and shown where a link leads to.
-    private mutating func record(_ name: String, _ digest: ArtifactDigest?) {
-        let before = registers[name]
-        let activation = Activation(
-            name: name,
-            digest: digest,
-            previous: before?.activation.digest
-        )
-        registers[name] = (activation, (before?.generation ?? 0) + 1)
+    /// The register is written, and shown where a link leads to; late where the story says so.
+    private mutating func record(_ activation: Activation, _ generation: UInt64) {
+        recordsCount += 1
+        let known = registers[activation.name]?.generation ?? 0
+        guard generation > known else { return }
+        registers[activation.name] = (activation, generation)
+        guard showsAtOnce else { return }
         for n in 1...sites.count where links.contains(where: { $0.contains(n) }) { show(n) }
     }
 

@@ -6,6 +6,8 @@ import subprocess
 
 from cluster import ROOT, call, eventually, quell
 
+# What stands before the 32 bytes of an Ed25519 seed (RFC 8410).
+PKCS8 = bytes.fromhex("302e020100300506032b657004220420")
 KIT = ROOT / "Functions"
 # The kit is built once for all tests.
 CACHE = {"XDG_CACHE_HOME": str(ROOT / ".build" / "cache")}
@@ -86,3 +88,38 @@ def runs(node, name, digest):
 def sha256(data):
     """Lower-case digits."""
     return hashlib.sha256(data).hexdigest()
+
+
+def built(folder):
+    """Manifest, wasm and smoke requests of a folder, as they stand in its artifact."""
+    fn(None, "build", str(folder))
+    data = next((folder / ".build").glob("*.qfn")).read_bytes()
+    assert data[:4] == b"QFN1"
+    length = int.from_bytes(data[4:8], "big")
+    manifest, rest = data[8:8 + length], data[8 + length:]
+    length = int.from_bytes(rest[:4], "big")
+    assert rest[-1] == 0, "signatures of an unsigned artifact"
+    return manifest, rest[4:4 + length], rest[4 + length:-1]
+
+
+def artifact(manifest, wasm, smoke, seed=None, folder=None):
+    """The bytes of an artifact, signed where a deployer's seed is given; and its digest."""
+    body = b"QFN1" + len(manifest).to_bytes(4, "big") + manifest
+    body += len(wasm).to_bytes(4, "big") + wasm + smoke
+    digest = hashlib.sha256(body).digest()
+    if seed is None:
+        return body + b"\0", digest.hex()
+    key, said = folder / "key.der", folder / "said"
+    key.write_bytes(PKCS8 + bytes.fromhex(seed))
+    said.write_bytes(b"quell-function-1\0" + digest)
+    command = ["openssl", "pkeyutl", "-sign", "-inkey", key, "-keyform", "DER", "-rawin", "-in",
+               said]
+    signature = subprocess.run(command, check=True, capture_output=True).stdout
+    command = ["openssl", "pkey", "-in", key, "-inform", "DER", "-pubout", "-outform", "DER"]
+    public = subprocess.run(command, check=True, capture_output=True).stdout[-32:]
+    return body + b"\1" + public + signature, digest.hex()
+
+
+def seed(cluster):
+    """The deployer's key of a development cluster."""
+    return (cluster.file.parent / "keys" / "deployer.key").read_text().strip()

@@ -109,7 +109,7 @@ def test_a_failing_check_denies_and_is_named(three, tmp_path):
 BAD = {
     "loop": "while true {}",
     "trap": "let none: [UInt8] = []; body.append(none[request.path.count])",
-    "memory": "for n in 0..<200_000 { body.append(UInt8(truncatingIfNeeded: n)) }",
+    "memory": "for n in 0..<10_000_000 { body.append(UInt8(truncatingIfNeeded: n)) }",
     "deep": "body.append(UInt8(truncatingIfNeeded: deep(request.path.count)))",
     "status": "return Response(status: 302, contentType: body, body: body)",
     "stages": "context.suppress(.tenant, .unsubscribe)",
