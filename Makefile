@@ -2,6 +2,7 @@
 #
 #   make setup   install what is missing (idempotent, asks nothing)
 #   make run     build and serve a local node in the foreground, with the first commands printed
+#   make install copy binary, functions, engine and kit below PREFIX (/usr/local)
 #   make test    every test; the last line is `N passed, N failed, N skipped`
 #   make live    the real-process tests at full length (about half an hour)
 #   make fuzz    every reader of strangers' bytes, SECONDS=60 each (about ten minutes)
@@ -12,11 +13,12 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test live fuzz sim crowd bench format clean
+.PHONY: help setup build install run test live fuzz sim crowd bench format clean
 
 help:
 	@echo 'make setup   install what is missing (idempotent, asks nothing)'
 	@echo 'make build   build .build/release/quell'
+	@echo 'make install copy binary, functions, engine and kit below PREFIX=/usr/local'
 	@echo 'make run     build, then serve a local node in the foreground'
 	@echo 'make test    set up, build and run every test'
 	@echo 'make live    kill -9, cut links, disk faults, bursts against real processes, full length'
@@ -32,6 +34,9 @@ setup:
 
 build: setup
 	@Scripts/build.sh
+
+install: build
+	@Scripts/install.sh $(or $(PREFIX),/usr/local)
 
 run: build
 	@exec .build/release/quell dev --dir .quell/dev

@@ -1,6 +1,7 @@
 // The functions of one serving loop: the wasm version where one serves, and what stands behind it.
 //
 //     unsubscribe   wasm ─► fails ─► the version before ─► fails ─► the built-in, in one request
+//     preferences   the same
 //     /f/NAME/      wasm ─► fails ─► the version before ─► fails ─► 503
 //     check         wasm ─► fails ─► deny
 //
@@ -15,6 +16,7 @@ import Cluster
 import EventLoop
 import FunctionHost
 import FunctionKit
+import PreferencesFunction
 import Suppression
 import UnsubscribeFunction
 
@@ -81,6 +83,7 @@ private final class ServedFunction {
 /// One loop's functions; on its thread.
 final class LoopFunctions {
     private var unsubscribe: ServedFunction?
+    private var preferences: ServedFunction?
     private var checking: ServedFunction?
     private var check: ServedVersion? { checking?.serving }
     private var direct: [[UInt8]: ServedFunction] = [:]
@@ -94,12 +97,14 @@ final class LoopFunctions {
     func adopt(_ runtime: FunctionRuntime) {
         unsubscribe = runtime.state(FunctionSpec.unsubscribe.name)
             .map { ServedFunction($0, replacing: unsubscribe) }
+        preferences = runtime.state(FunctionSpec.preferences.name)
+            .map { ServedFunction($0, replacing: preferences) }
         checking = runtime.state(FunctionSpec.check.name)
             .map { ServedFunction($0, replacing: checking) }
         let old = direct
         direct = [:]
         for state in runtime.states
-        where ![FunctionSpec.unsubscribe.name, FunctionSpec.check.name].contains(state.name) {
+        where !Functions.specs.contains(where: { $0.name == state.name }) {
             let name = Array(state.name.utf8)
             direct[name] = ServedFunction(state, replacing: old[name])
         }
@@ -109,13 +114,18 @@ final class LoopFunctions {
     private var lacksCheck: Bool { checking?.state.isMissing == true }
 
     /// The page of a link, and what the function adds to the host's own suppression.
-    func shaped(_ request: Request) -> (Response, Context) {
-        let answer = unsubscribe?.answer { guest throws(CallFailure) in
+    ///
+    /// - Parameter isPreferences: the page of what the link offers beyond its one click.
+    func shaped(_ request: Request, isPreferences: Bool) -> (Response, Context) {
+        let answer = (isPreferences ? preferences : unsubscribe)?.answer {
+            guest throws(CallFailure) in
             try guest.answer(request, &buffer)
         }
         if let answer { return (answer.response, answer.context) }
         var context = Context()
-        let response = Unsubscribe.handle(request, &context)
+        let response =
+            isPreferences
+            ? Preferences.handle(request, &context) : Unsubscribe.handle(request, &context)
         return (response, context)
     }
 
@@ -128,11 +138,18 @@ final class LoopFunctions {
         /// No version of it could answer.
         case failed
         /// This.
-        case answer(Response)
+        case answer(DirectReply)
+    }
+
+    /// Whether a function may stage suppressions, and so wants a key that may.
+    func stages(_ name: [UInt8]) -> Bool {
+        (direct[name]?.state.version?.spec.stagedEffects ?? 0) > 0
     }
 
     /// Asks a deployed function of kind `http`.
-    func direct(_ name: [UInt8], _ request: Request) -> DirectAnswer {
+    ///
+    /// - Parameter mayStage: the request brought a key that may suppress.
+    func direct(_ name: [UInt8], _ request: Request, mayStage: Bool) -> DirectAnswer {
         guard let served = direct[name] else { return .unknown }
         guard let version = served.state.version else { return .failed }
         let allowed = version.methods
@@ -140,9 +157,9 @@ final class LoopFunctions {
             return .methods(allowed)
         }
         let answer = served.answer { guest throws(CallFailure) in
-            let response = try guest.direct(request, &buffer)
-            guard response.isSendable else { throw .badResponse }
-            return response
+            let reply = try guest.direct(request, mayStage: mayStage, &buffer)
+            guard reply.response.isSendable else { throw .badResponse }
+            return reply
         }
         return answer.map { .answer($0) } ?? .failed
     }
@@ -155,6 +172,7 @@ final class LoopFunctions {
         let served =
             switch name {
             case FunctionSpec.unsubscribe.name: unsubscribe
+            case FunctionSpec.preferences.name: preferences
             case FunctionSpec.check.name: checking
             default: direct[Array(name.utf8)]
             }
