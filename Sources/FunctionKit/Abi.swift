@@ -144,16 +144,20 @@ extension Abi {
         return out
     }
 
-    /// Writes the header of a batch over the first 64 bytes of a buffer that a host reuses.
+    /// Writes what differs from batch to batch into the header of a buffer that a host reuses.
+    ///
+    /// - Parameter out: begins with the header of a batch, as `encode` makes it.
     public static func writeCheckHeader(
         count: Int,
         nowMillis: UInt64,
         into out: inout [UInt8]
     ) {
-        let fields = header(.check, now: nowMillis, id: (0, 0), seed: 0)
-        for i in 0..<requestHeaderBytes { out[i] = fields[i] }
+        for i in 0..<8 { out[8 + i] = UInt8(truncatingIfNeeded: nowMillis >> UInt64(8 * i)) }
         for i in 0..<4 { out[44 + i] = UInt8(truncatingIfNeeded: count >> (8 * i)) }
     }
+
+    /// The header of a batch without items.
+    public static var emptyCheckHeader: [UInt8] { header(.check, now: 0, id: (0, 0), seed: 0) }
 
     private static func header(
         _ kind: AbiKind,

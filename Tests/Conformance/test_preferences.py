@@ -12,6 +12,7 @@ import pytest
 
 from api import FORM, ONE_CLICK, Api, Page, visit
 from cluster import ROOT, Cluster, address, call, eventually
+from fn import deploy, edit, fn, shipped
 from test_functions import Deployed
 
 LANGUAGES = ["en", "de", "fr", "es", "it", "pt", "nl", "pl", "ar", "ja"]
@@ -222,3 +223,23 @@ def test_a_broken_page_loses_no_choice(as_wasm):
     assert marks(as_wasm.api, reader) == {("*", "*", "unsubscribe")}
     eventually(
         lambda: as_wasm.function("preferences").get("error"), "the failure is told", 5)
+
+
+def test_a_deployed_page(tmp_path):
+    """A copy of Functions/preferences, changed and deployed, is what people see; it can go back."""
+    cluster = Cluster(tmp_path / "dev", "--loops", "1")
+    try:
+        cluster.start()
+        api, node = Api(cluster.node), cluster.node
+        folder = shipped("preferences", tmp_path)
+        edit(folder, "Sources/WordsEnglish.swift", "Choose which mail you get", "Your mail, your way")
+        done = deploy(cluster, folder)
+        assert [node["state"] for node in done["nodes"]] == ["active"], done
+        token = api.token(address())
+        assert "<h1>Your mail, your way</h1>" in preferences(node, token).text
+        fn(cluster, "rollback", "preferences")
+        eventually(
+            lambda: "<h1>Choose which mail you get</h1>" in preferences(node, token).text,
+            "the page of before", 5)
+    finally:
+        cluster.stop()
