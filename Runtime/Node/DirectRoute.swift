@@ -69,7 +69,7 @@ extension ServingLoop {
                 return .answered
             }
             send(
-                keys.map { Draft.suppress($0, source: .function, expiresSeconds: 0) },
+                keys.map { draft($0, .function) },
                 policy: config.policy,
                 caller: Caller(door: .http, exchange: exchange),
                 pending: .direct(reply.response)

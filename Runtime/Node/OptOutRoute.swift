@@ -97,18 +97,20 @@ extension ServingLoop {
             isPreferences: isPreferences
         )
         let keys = staged(own, context, claims.person)
-        let pauseEnd = now().wallMillis / 1_000 + Choice.pauseSeconds
-        let drafts = keys.map {
-            Draft.suppress($0, source: source, expiresSeconds: $0.reason == .pause ? pauseEnd : 0)
-        }
         send(
-            drafts,
+            keys.map { draft($0, source) },
             policy: config.policy,
             isOptOut: true,
             caller: Caller(door: .http, exchange: exchange),
             pending: .optOut(response, tenant: tenant.id, keys: keys)
         )
         return .later
+    }
+
+    /// The write of a page or a function: a pause ends by itself, nothing else does.
+    func draft(_ key: MarkKey, _ source: Source) -> Draft {
+        let pauseEnd = now().wallMillis / 1_000 + Choice.pauseSeconds
+        return .suppress(key, source: source, expiresSeconds: key.reason == .pause ? pauseEnd : 0)
     }
 
     /// The host's own suppressions first, then what the function added, each key once.

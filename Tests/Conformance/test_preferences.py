@@ -232,11 +232,11 @@ def test_a_deployed_page(tmp_path):
         cluster.start()
         api, node = Api(cluster.node), cluster.node
         folder = shipped("preferences", tmp_path)
-        edit(folder, "Sources/WordsEnglish.swift", "Choose which mail you get", "Your mail, your way")
+        edit(folder, "Sources/WordsEnglish.swift", "Choose which mail", "Decide which mail")
         done = deploy(cluster, folder)
         assert [node["state"] for node in done["nodes"]] == ["active"], done
         token = api.token(address())
-        assert "<h1>Your mail, your way</h1>" in preferences(node, token).text
+        assert "<h1>Decide which mail you get</h1>" in preferences(node, token).text
         fn(cluster, "rollback", "preferences")
         eventually(
             lambda: "<h1>Choose which mail you get</h1>" in preferences(node, token).text,
