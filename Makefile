@@ -2,6 +2,7 @@
 #
 #   make setup   install what is missing (idempotent, asks nothing)
 #   make run     build and serve a local node in the foreground, with the first commands printed
+#   make install copy binary, functions, engine and kit below PREFIX (/usr/local)
 #   make test    every test; the last line is `N passed, N failed, N skipped`
 #   make faults  a node that kills itself at each stage of a deploy (part of make live)
 #   make live    the real-process tests at full length (about half an hour)
@@ -13,11 +14,12 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test live faults fuzz sim crowd bench format clean
+.PHONY: help setup build install run test live faults fuzz sim crowd bench format clean
 
 help:
 	@echo 'make setup   install what is missing (idempotent, asks nothing)'
 	@echo 'make build   build .build/release/quell'
+	@echo 'make install copy binary, functions, engine and kit below PREFIX=/usr/local'
 	@echo 'make run     build, then serve a local node in the foreground'
 	@echo 'make test    set up, build and run every test'
 	@echo 'make faults  a node that kills itself at each stage of a deploy (part of make live)'
@@ -34,6 +36,9 @@ setup:
 
 build: setup
 	@Scripts/build.sh
+
+install: build
+	@Scripts/install.sh $(or $(PREFIX),/usr/local)
 
 run: build
 	@exec .build/release/quell dev --dir .quell/dev

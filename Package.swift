@@ -85,14 +85,29 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
+            name: "PreferencesFunction",
+            dependencies: ["FunctionKit", "Suppression"],
+            path: "Functions/preferences/Sources",
+            swiftSettings: strict
+        ),
+        .target(
             name: "CheckFunction",
             dependencies: ["FunctionKit", "Suppression"],
             path: "Functions/check/Sources",
             swiftSettings: strict
         ),
+        .target(
+            name: "WebhookFunction",
+            dependencies: ["FunctionKit", "Suppression"],
+            path: "Functions/webhook/Sources",
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "FunctionTests",
-            dependencies: ["CheckFunction", "FunctionKit", "Suppression", "UnsubscribeFunction"],
+            dependencies: [
+                "CheckFunction", "FunctionKit", "PreferencesFunction", "Suppression",
+                "UnsubscribeFunction", "WebhookFunction",
+            ],
             swiftSettings: strict
         ),
         .target(
@@ -106,8 +121,8 @@ let package = Package(
         .testTarget(
             name: "FunctionHostTests",
             dependencies: [
-                "CheckFunction", "CWasmtime", "FunctionHost", "FunctionKit", "quell",
-                "Suppression", "UnsubscribeFunction",
+                "CheckFunction", "CWasmtime", "FunctionHost", "FunctionKit",
+                "PreferencesFunction", "quell", "Suppression", "UnsubscribeFunction",
             ],
             swiftSettings: strict
         ),
@@ -174,7 +189,8 @@ let package = Package(
             name: "Node",
             dependencies: [
                 "Address", "CheckFunction", "Cluster", "EventLoop", "FunctionHost", "FunctionKit",
-                "Servers", "Storage", "Suppression", "Token", "UnsubscribeFunction", "Wire",
+                "PreferencesFunction", "Servers", "Storage", "Suppression", "Token",
+                "UnsubscribeFunction", "Wire",
                 .product(name: "Logging", package: "swift-log"), "Yams",
             ],
             path: "Runtime/Node",
@@ -220,7 +236,10 @@ let package = Package(
         ),
         .testTarget(
             name: "FuzzTests",
-            dependencies: ["Address", "FunctionKit", "Servers", "Suppression", "Token", "Wire"],
+            dependencies: [
+                "Address", "FunctionHost", "FunctionKit", "Servers", "Suppression", "Token",
+                "Wire",
+            ],
             path: "Tests/Fuzz",
             exclude: ["Entry", "Seeds"],
             swiftSettings: strict

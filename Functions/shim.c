@@ -19,7 +19,7 @@ static byte window_out[OUT_BYTES] __attribute__((aligned(16)));
 static byte *arena_next;
 
 static struct {
-    unsigned in, in_capacity, out, out_capacity, arena_low, arena_high, zero[2];
+    unsigned in, in_capacity, out, out_capacity, arena_low, arena_high, arena_used, zero;
 } place;
 
 __attribute__((export_name("quell_io"))) int quell_io(void) {
@@ -29,6 +29,8 @@ __attribute__((export_name("quell_io"))) int quell_io(void) {
     place.out_capacity = OUT_BYTES;
     place.arena_low = (unsigned)(size)&__heap_base;
     place.arena_high = (unsigned)(__builtin_wasm_memory_size(0) << 16);
+    /* The arena only grows during a call: its end now is the call's peak. */
+    place.arena_used = (unsigned)(size)arena_next;
     return (int)(size)&place;
 }
 

@@ -2,7 +2,7 @@
 # Fuzzes every reader of strangers' bytes with libFuzzer, and HTTP against an independent parser.
 #
 #   Scripts/fuzz.sh SECONDS            every target for that long, one after the other
-#   Scripts/fuzz.sh SECONDS TARGET     one target (resp http token form csv ndjson address h11)
+#   Scripts/fuzz.sh SECONDS TARGET     one target (resp http token form csv ndjson qfn address h11)
 #   Scripts/fuzz.sh 0 TARGET FILE      one input again
 #
 # The modules are built a second time, optimised and instrumented, into .build-fuzz; the harness
@@ -14,7 +14,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 seconds=${1:-60}
-targets=(resp http token form csv ndjson address h11)
+targets=(resp http token form csv ndjson qfn address h11)
 [[ $# -ge 2 ]] && targets=("$2")
 scratch=.build-fuzz
 built=$scratch/release
@@ -27,24 +27,26 @@ build() {
     local log=$scratch/build.log module
     echo 'fuzz: building the instrumented modules (the first time takes some minutes)'
     : >"$log"
-    for module in Address FunctionKit Servers Token; do
+    for module in Address FunctionHost FunctionKit Servers Token; do
         swift build -c release --sanitize fuzzer --scratch-path "$scratch" \
             -Xswiftc -enable-testing --target "$module" >>"$log" 2>&1 ||
             { cat "$log" >&2; fail 'the build failed, see above'; }
     done
-    local objects=() parts=(Suppression Wire Address FunctionKit Token EventLoop Servers CLLHTTP
-        Crypto CryptoBoringWrapper CCryptoBoringSSL CCryptoBoringSSLShims CXKCP CXKCPShims)
+    local objects=() parts=(Suppression Wire Address FunctionKit FunctionHost CWasmtime Token
+        EventLoop Servers CLLHTTP Crypto CryptoBoringWrapper CCryptoBoringSSL
+        CCryptoBoringSSLShims CXKCP CXKCPShims)
     for module in "${parts[@]}"; do
         [[ -d $built/$module.build ]] || continue
         mapfile -t -O "${#objects[@]}" objects < <(find "$built/$module.build" -name '*.o')
     done
     local maps=() map
     for map in Sources/*/module.modulemap Runtime/*/module.modulemap \
-        "$built/CLLHTTP.build/module.modulemap"; do
+        "$built/CLLHTTP.build/module.modulemap" "$built/CWasmtime.build/module.modulemap"; do
         [[ -f $map ]] && maps+=(-Xcc "-fmodule-map-file=$map")
     done
     swiftc -O -swift-version 6 -parse-as-library -sanitize=fuzzer -I "$built/Modules" \
-        -I Runtime/CLLHTTP/include "${maps[@]}" -enable-upcoming-feature MemberImportVisibility \
+        -I Runtime/CLLHTTP/include -I Runtime/CWasmtime/include "${maps[@]}" \
+        -enable-upcoming-feature MemberImportVisibility \
         Tests/Fuzz/Targets/*.swift Tests/Fuzz/Entry/*.swift "${objects[@]}" \
         -luv -lidn2 -lunistring -lcrypto -lstdc++ -o "$program" >"$log" 2>&1 ||
         { cat "$log" >&2; fail 'the harness does not link, see above'; }

@@ -45,8 +45,10 @@ fi
 
 for name in "$@"; do
     module "Guest_$name" $(printf '%s\n' Functions/"$name"/Sources/*.swift | LC_ALL=C sort)
+    pages=$(sed -n 's/^ *memory_pages: *\([0-9]*\).*/\1/p' "Functions/$name/function.yaml")
+    memory=$((65536 * ${pages:?function.yaml names no memory_pages}))
     "$bin/wasm-ld" --no-entry --gc-sections --strip-all --stack-first -z stack-size=8192 \
-        --initial-memory=65536 --max-memory=65536 --export-memory \
+        --initial-memory=$memory --max-memory=$memory --export-memory \
         "$out/Guest_$name.o" "$out/FunctionKit.o" "$out/Suppression.o" "$out/shim.o" \
         -o "$out/$name.wasm"
     bytes=$(wc -c <"$out/$name.wasm")

@@ -7,7 +7,7 @@ public import FunctionKit
 
 /// Questions for one call, and their answers.
 public struct CheckCall: Sendable {
-    private var request: [UInt8] = []
+    private var request = Abi.emptyCheckHeader
     private var response: [UInt8] = []
     /// Items so far.
     public private(set) var count = 0
@@ -21,8 +21,7 @@ public struct CheckCall: Sendable {
     /// Starts anew.
     public mutating func begin() {
         count = 0
-        request.removeAll(keepingCapacity: true)
-        request.append(contentsOf: repeatElement(0, count: Abi.requestHeaderBytes))
+        request.removeLast(request.count - Abi.requestHeaderBytes)
     }
 
     /// Adds one item; the caller asks `isFull` first.

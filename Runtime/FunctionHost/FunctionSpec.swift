@@ -1,6 +1,6 @@
 // What a function may do and how much: the part of its manifest that the host enforces.
 //
-// The two functions that ship with Quell have theirs here as well as in Functions/*/function.yaml;
+// The functions that ship with Quell have theirs here as well as in Functions/*/function.yaml;
 // a test compares the two.
 
 public import FunctionKit
@@ -72,9 +72,18 @@ public struct FunctionSpec: Equatable, Sendable {
         self.requestBytes = min(requestBytes, FunctionKit.Limits.requestBytes)
         self.responseBytes = min(responseBytes, FunctionKit.Limits.responseBytes)
         self.hostCalls = hostCalls
-        self.stagedEffects = min(stagedEffects, FunctionKit.Limits.stagedEffectsCount)
+        self.stagedEffects = min(stagedEffects, FunctionSpec.stagedEffectsMost(kind))
         self.logBytes = logBytes
         self.capabilities = capabilities
+    }
+
+    /// Effects of one call, by what it is asked: a check has nobody to act for.
+    public static func stagedEffectsMost(_ kind: AbiKind) -> Int {
+        switch kind {
+        case .check: 0
+        case .link: FunctionKit.Limits.stagedEffectsCount
+        case .http: FunctionKit.Limits.addressEffectsCount
+        }
     }
 
     /// The same rules under another isolation, for tests and measurements.
@@ -101,6 +110,17 @@ public struct FunctionSpec: Equatable, Sendable {
         kind: .link,
         isolation: .strict,
         artifactBytes: 81_920,
+        deadlineMillis: 5,
+        stagedEffects: 8
+    )
+
+    /// The page of what a link offers beyond its one click.
+    public static let preferences = FunctionSpec(
+        name: "preferences",
+        kind: .link,
+        isolation: .strict,
+        artifactBytes: 81_920,
+        memoryPages: 2,
         deadlineMillis: 5,
         stagedEffects: 8
     )
@@ -146,7 +166,7 @@ extension FunctionSpec {
         case "deadline_ms": Limits.deadlineMillis
         case "request_bytes": FunctionKit.Limits.requestBytes
         case "response_bytes": FunctionKit.Limits.responseBytes
-        case "staged_effects": FunctionKit.Limits.stagedEffectsCount
+        case "staged_effects": FunctionKit.Limits.addressEffectsCount
         case "host_calls": Limits.hostCallsCount
         case "log_bytes": Limits.logBytes
         default: 0

@@ -77,6 +77,21 @@ import FunctionKit
         if residentCalls < Limits.residentCallsCount { resident = consume instance }
     }
 
+    /// How far into its memory a call of its own instance reaches; nil where the guest does not
+    /// tell, or the call fails.
+    func peak(of request: [UInt8]) -> Int? {
+        var response: [UInt8] = []
+        do throws(CallFailure) {
+            let instance = try Instance(linkage, limits)
+            try run(instance, request, into: &response)
+            let place = Int(try instance.number("quell_io", limits))
+            let image = instance.image()
+            guard place >= 0, place <= image.count - 32 else { return nil }
+            let used = (0..<4).reduce(0) { $0 | Int(image[place + 24 + $1]) << (8 * $1) }
+            return used > 0 && used <= image.count ? used : nil
+        } catch { return nil }
+    }
+
     private func run(
         _ instance: borrowing Instance,
         _ request: [UInt8],

@@ -42,7 +42,7 @@ extension LinkAnswer {
         _ request: Request,
         _ spec: FunctionSpec
     ) throws(CallFailure) -> LinkAnswer {
-        let decoded: (response: Response, effects: [Effect])
+        let decoded: Abi.Answer
         do throws(AbiError) {
             decoded = try Abi.decodeResponse(bytes.span)
         } catch { throw .badResponse }
@@ -50,7 +50,8 @@ extension LinkAnswer {
         let status: UInt16 = request.claims == nil ? 404 : 200
         guard decoded.response.status == status,
             Array("text/".utf8) == Array(decoded.response.contentType.prefix(5)),
-            decoded.effects.count <= spec.stagedEffects,
+            // Nobody but the link's own person.
+            decoded.addressed.isEmpty, decoded.effects.count <= spec.stagedEffects,
             decoded.effects.isEmpty || request.outcome.hasStaged
         else { throw .badResponse }
         var context = Context()
@@ -67,7 +68,7 @@ extension Outcome {
     /// Whether the host staged the link's own suppression, so that a function may add to it.
     fileprivate var hasStaged: Bool {
         switch self {
-        case .oneClick, .confirmed, .confirmedAll: true
+        case .oneClick, .confirmed, .confirmedAll, .chosen: true
         case .page, .undone, .undoRefused, .badToken, .direct: false
         }
     }

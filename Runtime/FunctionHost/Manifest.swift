@@ -18,13 +18,15 @@ public enum FunctionKind: String, CaseIterable, Sendable {
     case check
     /// Shapes the page behind every link.
     case unsubscribe
+    /// Shapes the page of what a link offers beyond its one click.
+    case preferences
 
     /// How it is called.
     public var abi: AbiKind {
         switch self {
         case .http: .http
         case .check: .check
-        case .unsubscribe: .link
+        case .unsubscribe, .preferences: .link
         }
     }
 
@@ -176,7 +178,7 @@ public struct Manifest: Equatable, Sendable {
         let isFailureRight =
             switch kind {
             case .check: failure == .closed
-            case .unsubscribe: failure == .builtIn
+            case .unsubscribe, .preferences: failure == .builtIn
             case .http: failure != .builtIn
             }
         guard isFailureRight else {
@@ -185,8 +187,8 @@ public struct Manifest: Equatable, Sendable {
         guard methods.isEmpty == (kind != .http) else {
             throw .artifact("methods belong to functions of kind http, and to each of them")
         }
-        guard kind == .unsubscribe || spec.stagedEffects == 0 else {
-            throw .artifact("kind \(kind.rawValue) has nobody to stage effects for")
+        if kind == .http, spec.stagedEffects > 0, methods != [.post] {
+            throw .artifact("a function of kind http that stages takes POST alone")
         }
         guard version.utf8.count <= Limits.versionBytes,
             version.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f })

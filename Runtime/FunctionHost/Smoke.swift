@@ -14,6 +14,9 @@ public struct SmokeOutcome: Sendable {
     public let responseBytes: Int
     /// Nanoseconds of one call, the best of a few.
     public let nanoseconds: UInt64
+    /// Bytes of memory up to the arena's end after the call: stack, constants, window and all that
+    /// the call took. Nil for a module whose `quell_io` does not tell, or when nobody asked.
+    public var peakBytes: Int?
 }
 
 extension Guest {
@@ -22,6 +25,15 @@ extension Guest {
     /// - Parameter rounds: how often each is asked, for the time that it takes.
     public func smokeOutcomes(rounds: Int = 1) -> [SmokeOutcome] {
         version.smoke.map { outcome($0, rounds) }
+    }
+
+    /// The same, with the memory that each call takes.
+    public func measuredOutcomes(rounds: Int) -> [SmokeOutcome] {
+        version.smoke.map {
+            var outcome = outcome($0, rounds)
+            if outcome.problem == nil { outcome.peakBytes = peak(of: $0.request) }
+            return outcome
+        }
     }
 
     /// Throws for the first smoke request that is not answered as it should be.
@@ -64,7 +76,9 @@ extension Guest {
     ) throws(CallFailure) -> String? {
         switch version.spec.kind {
         case .check: try judgeBatch(response, smoke)
-        case .http: _ = try Response.judged(response)
+        case .http:
+            // As with a key: a smoke request brings none, and what it stages is forgotten.
+            _ = try DirectReply.judged(response, effectsMost: version.spec.stagedEffects)
         case .link:
             let request: Request
             do throws(AbiError) {
@@ -91,8 +105,9 @@ extension Guest {
     /// Where two answers part; nil when they say the same in another spelling.
     private func difference(_ found: [UInt8], _ expected: [UInt8]) -> String? {
         do throws(AbiError) {
-            let (mine, effects) = try Abi.decodeResponse(found.span)
-            let (theirs, wanted) = try Abi.decodeResponse(expected.span)
+            let answer = try Abi.decodeResponse(found.span)
+            let wanted = try Abi.decodeResponse(expected.span)
+            let (mine, theirs) = (answer.response, wanted.response)
             if mine.status != theirs.status {
                 return "status \(mine.status), expected \(theirs.status)"
             }
@@ -100,7 +115,9 @@ extension Guest {
                 return "content type \(text(mine.contentType)), expected "
                     + text(theirs.contentType)
             }
-            if effects != wanted { return "stages other effects than expected" }
+            if answer.effects != wanted.effects || answer.addressed != wanted.addressed {
+                return "stages other effects than expected"
+            }
             guard mine.body != theirs.body else { return nil }
             return "body \"\(text(mine.body))\", expected \"\(text(theirs.body))\""
         } catch { return "the expected answer is no answer" }

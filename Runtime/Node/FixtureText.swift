@@ -5,10 +5,14 @@
 //                                         Hello, Ada!
 //     (a blank line, then the body)       (a blank line, then the body, to the last byte)
 //
+// What an answer stages stands in its head: `Suppress: hard_bounce marketing:news a@example.org`,
+// with `*` for all mail and `marketing` for a whole stream.
+//
 // Line ends may be LF or CRLF in the head; the body is taken as it is. Time, request id and seed
 // are fixed, so an answer that needs none of chance is the same every time.
 
 import FunctionKit
+import Suppression
 
 enum FixtureText {
     /// The wall clock of fixtures: 2023-11-14, as good as any.
@@ -61,10 +65,26 @@ enum FixtureText {
             throw ConfigError("line 1 is no answer; write `200 text/plain; charset=utf-8`")
         }
         let response = Response(status: status, contentType: Array(words[1].utf8), body: body)
-        guard let encoded = Abi.encode(response, Context()) else {
+        var context = Context()
+        for line in head.dropFirst() { try stage(line, in: &context) }
+        guard let encoded = Abi.encode(response, context) else {
             throw ConfigError("is longer than an answer may be")
         }
         return encoded
+    }
+
+    private static func stage(_ line: String, in context: inout Context) throws(ConfigError) {
+        let words = line.split(separator: " ")
+        guard words.count == 4, words[0] == "Suppress:", let reason = Reason(named: "\(words[1])")
+        else { throw ConfigError("`\(line)` is no effect; write `Suppress: REASON * ADDRESS`") }
+        let scope = words[2].split(separator: ":", maxSplits: 1).map { Array($0.utf8) }
+        let isAll = words[2] == "*"
+        context.suppress(
+            address: Array(words[3].utf8),
+            stream: isAll ? [] : scope[0],
+            topic: scope.count > 1 ? scope[1] : [],
+            reason
+        )
     }
 
     /// The lines before the first empty one, and the bytes after it.

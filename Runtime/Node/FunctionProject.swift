@@ -26,6 +26,9 @@ public struct FixtureReport: Sendable {
     public let micros: Double
     /// Bytes of the answer.
     public let responseBytes: Int
+    /// Bytes of memory that the call took, stack and constants included; nil where the module does
+    /// not tell.
+    public let peakBytes: Int?
 }
 
 /// A signed artifact.
@@ -152,12 +155,13 @@ public struct FunctionProject {
             guard let guest = try workshop.untried(artifact).guest() else {
                 throw LoadError.engine("no memory for an instance")
             }
-            return guest.smokeOutcomes(rounds: Limits.fixtureRoundsCount).map {
+            return guest.measuredOutcomes(rounds: Limits.fixtureRoundsCount).map {
                 FixtureReport(
                     name: $0.name,
                     problem: $0.problem,
                     micros: Double($0.nanoseconds) / 1_000,
-                    responseBytes: $0.responseBytes
+                    responseBytes: $0.responseBytes,
+                    peakBytes: $0.peakBytes
                 )
             }
         } catch { throw .configuration("\(folder): \(error.description)") }

@@ -20,7 +20,7 @@ struct FunctionStart {
 
 enum Functions {
     /// The functions of every node, in the order in which `status` names them.
-    static let specs = [FunctionSpec.unsubscribe, .check]
+    static let specs = [FunctionSpec.unsubscribe, .preferences, .check]
 
     /// Starts what is configured and what served before; whatever fails, the built-ins serve and
     /// the log says why.

@@ -1,6 +1,7 @@
 // The functions of one serving loop: the wasm version where one serves, and what stands behind it.
 //
 //     unsubscribe   wasm ─► fails ─► the version before ─► fails ─► the built-in, in one request
+//     preferences   the same
 //     /f/NAME/      wasm ─► fails ─► the version before ─► fails ─► 503
 //     check         wasm ─► fails ─► deny
 //
@@ -17,12 +18,14 @@ import Cluster
 import EventLoop
 import FunctionHost
 import FunctionKit
+import PreferencesFunction
 import Suppression
 import UnsubscribeFunction
 
 /// One loop's functions; on its thread.
 final class LoopFunctions {
     private var unsubscribe: ServedFunction?
+    private var preferences: ServedFunction?
     private var checking: ServedFunction?
     private var direct: [[UInt8]: ServedFunction] = [:]
     private var buffer: [UInt8] = []
@@ -34,12 +37,14 @@ final class LoopFunctions {
     func adopt(_ runtime: FunctionRuntime) {
         unsubscribe = runtime.state(FunctionSpec.unsubscribe.name)
             .map { ServedFunction($0, replacing: unsubscribe) }
+        preferences = runtime.state(FunctionSpec.preferences.name)
+            .map { ServedFunction($0, replacing: preferences) }
         checking = runtime.state(FunctionSpec.check.name)
             .map { ServedFunction($0, replacing: checking) }
         let old = direct
         direct = [:]
         for state in runtime.states
-        where ![FunctionSpec.unsubscribe.name, FunctionSpec.check.name].contains(state.name) {
+        where !Functions.specs.contains(where: { $0.name == state.name }) {
             let name = Array(state.name.utf8)
             direct[name] = ServedFunction(state, replacing: old[name])
         }
@@ -49,24 +54,34 @@ final class LoopFunctions {
     private var lacksCheck: Bool { checking?.state.isMissing == true }
 
     /// The page of a link, and what the function adds to the host's own suppression.
-    func shaped(_ request: Request) -> (Response, Context) {
+    ///
+    /// - Parameter isPreferences: the page of what the link offers beyond its one click.
+    func shaped(_ request: Request, isPreferences: Bool) -> (Response, Context) {
         // Sticky by recipient; without a valid link there is none, and nothing to try.
         let subject = request.claims?.person.recipient.low
-        let given = given(request, subject)
-        if let subject, let shadow = unsubscribe?.shadow(for: subject) {
+        let served = isPreferences ? preferences : unsubscribe
+        let given = given(request, served, subject, isPreferences: isPreferences)
+        if let subject, let shadow = served?.shadow(for: subject) {
             compare(shadow, request, given)
         }
         return given
     }
 
-    private func given(_ request: Request, _ subject: UInt64?) -> (Response, Context) {
-        let canary = subject.flatMap { unsubscribe?.canary(for: $0) }
+    private func given(
+        _ request: Request,
+        _ served: ServedFunction?,
+        _ subject: UInt64?,
+        isPreferences: Bool
+    ) -> (Response, Context) {
+        let canary = subject.flatMap { served?.canary(for: $0) }
         let ask = { (guest: Guest) throws(CallFailure) in try guest.answer(request, &self.buffer) }
-        if let answer = canary?.answer(ask) ?? unsubscribe?.answer(ask) {
+        if let answer = canary?.answer(ask) ?? served?.answer(ask) {
             return (answer.response, answer.context)
         }
         var context = Context()
-        let response = Unsubscribe.handle(request, &context)
+        let response =
+            isPreferences
+            ? Preferences.handle(request, &context) : Unsubscribe.handle(request, &context)
         return (response, context)
     }
 
@@ -100,19 +115,26 @@ final class LoopFunctions {
         /// No version of it could answer.
         case failed
         /// This.
-        case answer(Response)
+        case answer(DirectReply)
+    }
+
+    /// Whether a function may stage suppressions, and so wants a key that may.
+    func stages(_ name: [UInt8]) -> Bool {
+        (direct[name]?.state.version?.spec.stagedEffects ?? 0) > 0
     }
 
     /// Asks a deployed function of kind `http`.
-    func direct(_ name: [UInt8], _ request: Request) -> DirectAnswer {
+    ///
+    /// - Parameter mayStage: the request brought a key that may suppress.
+    func direct(_ name: [UInt8], _ request: Request, mayStage: Bool) -> DirectAnswer {
         guard let served = direct[name] else { return .unknown }
         guard let version = served.state.version else { return .failed }
         // Sticky by request: there is no recipient that the host knows of.
         let subject = served.trial == nil ? 0 : request.hash
         let ask = { (guest: Guest) throws(CallFailure) in
-            let response = try guest.direct(request, &self.buffer)
-            guard response.isSendable else { throw .badResponse }
-            return response
+            let reply = try guest.direct(request, mayStage: mayStage, &self.buffer)
+            guard reply.response.isSendable else { throw .badResponse }
+            return reply
         }
         if let canary = served.canary(for: subject),
             canary.guest.version.takes(request.method), let answer = canary.answer(ask)
@@ -124,10 +146,11 @@ final class LoopFunctions {
         if let shadow = served.shadow(for: subject),
             shadow.guest.version.takes(request.method), let other = shadow.answer(ask)
         {
+            let isLoose = answer.effects.contains { !other.effects.contains($0) }
             shadow.guest.version.tally.compared(
                 1,
                 differing: other == answer ? 0 : 1,
-                loosened: 0
+                loosened: isLoose ? 1 : 0
             )
         }
         return .answer(answer)
@@ -142,6 +165,7 @@ final class LoopFunctions {
         let served =
             switch name {
             case FunctionSpec.unsubscribe.name: unsubscribe
+            case FunctionSpec.preferences.name: preferences
             case FunctionSpec.check.name: checking
             default: direct[Array(name.utf8)]
             }

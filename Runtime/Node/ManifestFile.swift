@@ -82,6 +82,7 @@ struct ManifestFile {
         let capabilities = try ManifestFile.capabilities(top, kind, limits)
         let failure = try ManifestFile.failure(top, kind)
         let methods = try ManifestFile.methods(top, kind, name)
+        try ManifestFile.checkStaging(top, kind, limits, methods)
         manifest = Manifest(
             spec: limits.spec(name, kind, isolation, capabilities),
             kind: kind,
@@ -102,14 +103,30 @@ struct ManifestFile {
     ) throws(ConfigError) -> Set<Capability> {
         let section = try top.section("capabilities", allowed: ["stage", "log"])
         let stages = try section?.list("stage", among: ["suppress"]) ?? []
-        if !stages.isEmpty, kind != .unsubscribe, let section {
-            throw section.wrong("stage", "is set", "only kind unsubscribe has a person to act for")
+        if !stages.isEmpty, kind == .check, let section {
+            throw section.wrong("stage", "is set", "a check has nobody to act for; remove it")
         }
         if stages.isEmpty, limits.stagedEffects > 0 {
             throw top.wrong("limits", "allow effects", "add `capabilities: {stage: [suppress]}`")
         }
         let logs = try section?.word("log", ["true", "false"], otherwise: "false") == "true"
         return logs ? [.log] : []
+    }
+
+    /// How much a function may stage, and for an answer to which requests.
+    private static func checkStaging(
+        _ top: ManifestSection,
+        _ kind: FunctionKind,
+        _ limits: ManifestLimits,
+        _ methods: [FunctionMethod]
+    ) throws(ConfigError) {
+        let most = FunctionSpec.stagedEffectsMost(kind.abi)
+        guard limits.stagedEffects <= most else {
+            throw top.wrong("limits", "allow \(limits.stagedEffects) effects", "write \(most)")
+        }
+        if kind == .http, limits.stagedEffects > 0, methods != [.post] {
+            throw top.wrong("routes", "take more than POST", "write `methods: [POST]` to stage")
+        }
     }
 
     private static func failure(
@@ -119,7 +136,7 @@ struct ManifestFile {
         let allowed: [FailurePolicy] =
             switch kind {
             case .check: [.closed]
-            case .unsubscribe: [.builtIn]
+            case .unsubscribe, .preferences: [.builtIn]
             case .http: [.lastGood, .closed]
             }
         guard let section = try top.section("failure", allowed: ["policy"]) else {
@@ -134,7 +151,11 @@ struct ManifestFile {
         _ name: String
     ) throws(ConfigError) -> [FunctionMethod] {
         let routes = try top.sections("routes", allowed: ["path", "methods"])
-        let path = [.http: "/f/\(name)/*", .unsubscribe: "/u/{token}"][kind]
+        let paths: [FunctionKind: String] = [
+            .http: "/f/\(name)/*", .unsubscribe: "/u/{token}",
+            .preferences: "/u/{token}?preferences",
+        ]
+        let path = paths[kind]
         for route in routes {
             let written = try route.text("path")
             guard written == path else {

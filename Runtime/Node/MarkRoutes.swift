@@ -207,6 +207,10 @@ extension ServingLoop {
         } else {
             json.null()
         }
+        if let end = mark?.end(atSeconds: seconds) {
+            json.key("until")
+            json.time(millis: end * 1_000)
+        }
         json.key("ids")
         json.beginArray()
         for suppression in mark?.suppressions ?? [] {

@@ -1,9 +1,13 @@
-// /u/{token}: the one request that must never be lost.
+// /u/{token}: the one request that must never be lost; with ?preferences what else its link offers.
 //
 // The token is opened before anything else; only then does the body matter. For a valid token with
 // the one-click pair or `confirm=1` the host stages the suppression itself, whatever the function
 // thinks (DESIGN 9); the function shapes the page and may add effects for the same person. GET,
 // HEAD and OPTIONS stage nothing. The answer to a change leaves after the gate, never before.
+//
+//     ?preferences changes one thing: a form may also choose (FunctionKit's Choice), and the pages
+//     of a choice and of its undo are the function `preferences`'. One-click and `confirm=1` mean
+//     the same with it as without.
 
 import Cluster
 import FunctionKit
@@ -42,7 +46,7 @@ extension ServingLoop {
             return .answered
         case .post: return post(call, claims, tenant, exchange, into: &answer)
         case .get, .head:
-            page(call, described(claims, tenant), .page, into: &answer)
+            page(call, Described(claims, tenant, call), .page, into: &answer)
             return .answered
         default:
             answer.methodNotAllowed("GET, HEAD, OPTIONS, POST")
@@ -61,24 +65,40 @@ extension ServingLoop {
         _ exchange: Exchange,
         into answer: inout HTTPAnswer
     ) -> Disposition {
-        let described = described(claims, tenant)
-        let intent = Intent.of(method: .post, contentType: call.contentType, body: call.body)
+        let described = Described(claims, tenant, call)
+        let intent = Intent.of(
+            method: .post,
+            contentType: call.contentType,
+            body: call.body,
+            hasChoices: call.asksForPreferences
+        )
         let outcome: Outcome
-        let source: Source
+        var source = Source.page
+        var own = [FunctionKit.Effect.suppress(claims.scope, .unsubscribe)]
+        var isPreferences = false
         switch intent {
         case .page:
             page(call, described, .page, into: &answer)
             return .answered
         case .oneClick: (outcome, source) = (.oneClick, .oneClick)
-        case .confirm(let all): (outcome, source) = (all ? .confirmedAll : .confirmed, .page)
+        case .confirm(let all): outcome = all ? .confirmedAll : .confirmed
         case .undo(let token):
-            return undo(call, token, claims, tenant, exchange, into: &answer)
+            return undo(call, token, described, tenant, exchange, into: &answer)
+        case .choose(let choice):
+            own = choice.effects(described.claims, offered: described.topics)
+            guard !own.isEmpty else {
+                page(call, described, .page, into: &answer)
+                return .answered
+            }
+            (outcome, isPreferences) = (.chosen, true)
         }
-        let (response, context) = functions.shaped(request(call, described, outcome))
-        let keys = staged(claims, context)
-        let drafts = keys.map { Draft.suppress($0, source: source, expiresSeconds: 0) }
+        let (response, context) = functions.shaped(
+            request(call, described, outcome),
+            isPreferences: isPreferences
+        )
+        let keys = staged(own, context, claims.person)
         send(
-            drafts,
+            keys.map { draft($0, source) },
             policy: config.policy,
             isOptOut: true,
             caller: Caller(door: .http, exchange: exchange),
@@ -87,12 +107,22 @@ extension ServingLoop {
         return .later
     }
 
-    /// The host's own suppression first, then what the function added, each key once.
-    private func staged(_ claims: LinkClaims, _ context: Context) -> [MarkKey] {
-        var keys = [MarkKey(person: claims.person, scope: claims.scope, reason: .unsubscribe)]
-        guard !context.overflowed else { return keys }
-        for case .suppress(let scope, let reason) in context.effects {
-            let key = MarkKey(person: claims.person, scope: scope, reason: reason)
+    /// The write of a page or a function: a pause ends by itself, nothing else does.
+    func draft(_ key: MarkKey, _ source: Source) -> Draft {
+        let pauseEnd = now().wallMillis / 1_000 + Choice.pauseSeconds
+        return .suppress(key, source: source, expiresSeconds: key.reason == .pause ? pauseEnd : 0)
+    }
+
+    /// The host's own suppressions first, then what the function added, each key once.
+    private func staged(
+        _ own: [FunctionKit.Effect],
+        _ context: Context,
+        _ person: Person
+    ) -> [MarkKey] {
+        var keys: [MarkKey] = []
+        let added = context.overflowed ? [] : context.effects
+        for case .suppress(let scope, let reason) in own + added {
+            let key = MarkKey(person: person, scope: scope, reason: reason)
             if !keys.contains(key), keys.count < Cluster.Limits.changesPerWriteCount {
                 keys.append(key)
             }
@@ -104,17 +134,16 @@ extension ServingLoop {
     private func undo(
         _ call: Call,
         _ token: [UInt8],
-        _ claims: LinkClaims,
+        _ described: Described,
         _ tenant: KnownTenant,
         _ exchange: Exchange,
         into answer: inout HTTPAnswer
     ) -> Disposition {
-        let described = described(claims, tenant)
         let items: [UndoItem]
         do {
             items = try tenant.ring.openUndo(
                 token.span,
-                of: claims.person,
+                of: described.claims.person,
                 nowMillis: now().wallMillis
             )
         } catch {
@@ -123,7 +152,10 @@ extension ServingLoop {
         }
         let evidence = Array("{\"method\":\"undo\"}".utf8)
         let drafts = items.map { Draft.consent($0.key, covers: [$0.dot], evidence: evidence) }
-        let (response, _) = functions.shaped(request(call, described, .undone))
+        let (response, _) = functions.shaped(
+            request(call, described, .undone),
+            isPreferences: call.asksForPreferences
+        )
         send(
             drafts,
             policy: .strict,
@@ -136,17 +168,20 @@ extension ServingLoop {
     /// A page that changes nothing.
     private func page(
         _ call: Call,
-        _ claims: TokenClaims?,
+        _ described: Described?,
         _ outcome: Outcome,
         into answer: inout HTTPAnswer
     ) {
-        let (response, _) = functions.shaped(request(call, claims, outcome))
+        let (response, _) = functions.shaped(
+            request(call, described, outcome),
+            isPreferences: described != nil && call.asksForPreferences
+        )
         response.write(body: response.body, durability: nil, into: &answer)
     }
 
     private func request(
         _ call: Call,
-        _ claims: TokenClaims?,
+        _ described: Described?,
         _ outcome: Outcome
     ) -> Request {
         let method: Method =
@@ -159,29 +194,58 @@ extension ServingLoop {
             }
         return Request(
             method: method,
-            path: call.path,
+            // Never the token: what a function says may be stored where a link must not be.
+            path: Array("/u/".utf8),
             body: call.body.count <= FunctionKit.Limits.formBytes ? call.body : [],
             contentType: call.contentType,
-            acceptLanguage: call.acceptLanguage,
+            acceptLanguage: Array(
+                call.acceptLanguage.prefix(FunctionKit.Limits.acceptLanguageBytes)
+            ),
             nowMillis: now().wallMillis,
             requestHigh: 0,
             requestLow: 0,
             seed: 0,
-            claims: claims,
-            outcome: outcome
+            claims: described?.claims,
+            outcome: outcome,
+            topics: described?.topics ?? []
         )
     }
+}
 
-    /// The token's content with the words that a page shows.
-    private func described(_ claims: LinkClaims, _ tenant: KnownTenant) -> TokenClaims {
+/// A token's content with the words that a page shows.
+private struct Described {
+    let claims: TokenClaims
+    /// What the preferences page offers; empty for every other page.
+    let topics: [TopicChoice]
+
+    init(_ claims: LinkClaims, _ tenant: KnownTenant, _ call: Call) {
         let words = tenant.words(of: claims.scope)
         let isWide = claims.scope.topic == .any
-        return TokenClaims(
+        let isWhole = claims.scope.stream == .any
+        self.claims = TokenClaims(
             scope: claims.scope,
             person: claims.person,
             tenantName: tenant.name,
-            streamName: words?.stream ?? [],
+            streamName: isWhole ? [] : words?.stream ?? [],
             topicName: isWide ? [] : words?.topic ?? []
         )
+        topics = call.asksForPreferences ? Described.topics(claims.scope, tenant) : []
     }
+
+    /// The stream's topics by name, the link's own first, as many as a page shows.
+    private static func topics(_ scope: Scope, _ tenant: KnownTenant) -> [TopicChoice] {
+        guard let stream = tenant.streams.first(where: { $0.id == scope.stream }) else { return [] }
+        let own = stream.topics.all.filter { $0.id == scope.topic }
+        let others = stream.topics.all.filter { !$0.isDeleted && $0.id != scope.topic }.sorted {
+            $0.name.lexicographicallyPrecedes($1.name)
+        }
+        return (own + others).prefix(FunctionKit.Limits.topicsCount).map {
+            TopicChoice(id: $0.id, name: $0.name)
+        }
+    }
+}
+
+extension Call {
+    /// Whether the page is that of what a link offers beyond its one click.
+    fileprivate var asksForPreferences: Bool { query == Array("preferences".utf8) }
 }

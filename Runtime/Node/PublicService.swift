@@ -7,7 +7,7 @@
 //     /v1/links           scope link                   LinkRoute.swift
 //     /v1/import          scope import, streamed       ImportRoute.swift
 //     /v1/export          scope export, streamed       Jobs.swift
-//     /f/NAME/...         anybody                      DirectRoute.swift
+//     /f/NAME/...         anybody; staging: suppress   DirectRoute.swift
 //     /livez /readyz      anybody                      here
 //
 // A handler either answers at once or sends a write to the node loop and answers later.
@@ -89,7 +89,7 @@ extension ServingLoop: HTTPService {
             case .consents: return try consents(call, exchange, into: &answer)
             case .links: return try links(call, into: &answer)
             case .export: return try export(call, exchange, into: &answer)
-            case .direct: direct(call, into: &answer)
+            case .direct: return try direct(call, exchange, into: &answer)
             // Served whole only when it has no body.
             case .imports:
                 _ = try authorize(call, .bulkImport)

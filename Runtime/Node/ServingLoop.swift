@@ -28,6 +28,8 @@ struct PendingWrite {
         case resp([RESPOwed])
         /// One part of an import.
         case imported
+        /// What a function at /f/NAME/ answered.
+        case direct(Response)
     }
 
     let answer: Answer
@@ -337,7 +339,7 @@ final class ServingLoop: Turn {
             )
         case .suppression(let tenant, let key):
             return .durable(durability, text: consentID(tenant: tenant, key, dots.dot(0)))
-        case .consent, .resp, .imported: return .durable(durability, text: [])
+        case .consent, .resp, .imported, .direct: return .durable(durability, text: [])
         }
     }
 

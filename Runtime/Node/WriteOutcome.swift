@@ -27,6 +27,7 @@ enum WriteOutcome {
                     json.field("durability", durability.name)
                     json.endObject()
                 }
+            case .direct(let response): response.write(into: &answer, durability: durability)
             case .resp, .imported: break  // never here: each has its own writer
             case .consent(let covered):
                 answer.json { json in
@@ -105,12 +106,18 @@ extension Response {
     func write(body: [UInt8], durability: Durability?, into answer: inout HTTPAnswer) {
         answer.start(HTTPStatus.of(status))
         for header in PageHeaders.all { answer.field(header.name, header.value) }
-        switch durability {
-        case .quorum: answer.field("Quell-Durability", "quorum")
-        case .local: answer.field("Quell-Durability", "local")
-        case nil: break
-        }
+        if let durability { answer.field("Quell-Durability", durability.header) }
         answer.send(type: contentType.span, body.span)
+    }
+}
+
+extension Durability {
+    /// The value of `Quell-Durability`.
+    var header: StaticString {
+        switch self {
+        case .quorum: "quorum"
+        case .local: "local"
+        }
     }
 }
 

@@ -10,12 +10,15 @@
 //                   8 tenant name   9 stream name   10 topic name
 //               kind 3 (http)    the fields of a link without claims, its outcome 8, and
 //                   11 query string; `path` is what follows /f/NAME/
+//                   12 topics of the stream, each: topic u32 | length u16 | name
 //               kind 2 (check)   field count x 32 B: stream u32 | topic u32 | recipient 2 x u64 |
 //                                class u8 | 7 zeros
 //     response  link    32 B   status u16 | decision u16 = 0 | reason u32 = 0 | ttl u32 = 0 |
 //                              body length u32 | field count u32 | 12 zeros
 //                       fields as above: 1 content type   2 body   3 effects, each
 //                              stream u32 | topic u32 | reason u8
+//                   4 effects on addresses, each: reason u8 | bytes of stream u8 | of topic u8 |
+//                              0 u8 | of address u16 | stream | topic | address
 //               check   a byte an item: 1 allow, 2 deny; an untouched 0 is no allow
 //
 // Little-endian, as wasm memory is. Unknown fields are skipped, so a newer host may tell an older
@@ -61,6 +64,16 @@ public enum Abi {
 }
 
 extension Abi {
+    /// What a guest answered, decoded; nothing of it believed yet.
+    public struct Answer: Equatable, Sendable {
+        /// What leaves the node.
+        public let response: Response
+        /// What it stages for the link's person.
+        public let effects: [Effect]
+        /// What it stages for people whom it names.
+        public let addressed: [AddressEffect]
+    }
+
     /// The bytes of a request to a link, or to /f/NAME/ where its outcome is `.direct`.
     public static func encode(_ request: Request) throws(AbiError) -> [UInt8] {
         var out = header(
@@ -93,8 +106,22 @@ extension Abi {
             out.append(field: 11, request.query)
             count += 1
         }
+        if !request.topics.isEmpty {
+            out.append(field: 12, encoded(request.topics))
+            count += 1
+        }
         for i in 0..<4 { out[44 + i] = UInt8(truncatingIfNeeded: count >> UInt32(8 * i)) }
         guard out.count <= Limits.requestBytes else { throw .tooLarge }
+        return out
+    }
+
+    private static func encoded(_ topics: [TopicChoice]) -> [UInt8] {
+        var out: [UInt8] = []
+        for topic in topics {
+            out.append(littleEndian: topic.id.raw)
+            out.append(littleEndian: UInt16(clamping: topic.name.count))
+            out.append(contentsOf: topic.name.prefix(Int(UInt16.max)))
+        }
         return out
     }
 
@@ -117,16 +144,20 @@ extension Abi {
         return out
     }
 
-    /// Writes the header of a batch over the first 64 bytes of a buffer that a host reuses.
+    /// Writes what differs from batch to batch into the header of a buffer that a host reuses.
+    ///
+    /// - Parameter out: begins with the header of a batch, as `encode` makes it.
     public static func writeCheckHeader(
         count: Int,
         nowMillis: UInt64,
         into out: inout [UInt8]
     ) {
-        let fields = header(.check, now: nowMillis, id: (0, 0), seed: 0)
-        for i in 0..<requestHeaderBytes { out[i] = fields[i] }
+        for i in 0..<8 { out[8 + i] = UInt8(truncatingIfNeeded: nowMillis >> UInt64(8 * i)) }
         for i in 0..<4 { out[44 + i] = UInt8(truncatingIfNeeded: count >> (8 * i)) }
     }
+
+    /// The header of a batch without items.
+    public static var emptyCheckHeader: [UInt8] { header(.check, now: 0, id: (0, 0), seed: 0) }
 
     private static func header(
         _ kind: AbiKind,
@@ -153,7 +184,7 @@ extension Abi {
     /// - Throws: for anything that the ABI does not have; a bad response.
     public static func decodeResponse(
         _ bytes: Span<UInt8>
-    ) throws(AbiError) -> (response: Response, effects: [Effect]) {
+    ) throws(AbiError) -> Answer {
         guard bytes.count <= Limits.responseBytes else { throw .tooLarge }
         var cursor = AbiCursor(end: bytes.count)
         let status = UInt16(truncatingIfNeeded: try cursor.number(bytes, 2))
@@ -164,18 +195,45 @@ extension Abi {
         var contentType: [UInt8] = []
         var body: [UInt8] = []
         var effects: [Effect] = []
+        var addressed: [AddressEffect] = []
         for _ in 0..<min(count, 64) {
             let field = try cursor.field(bytes)
             switch field.tag {
             case 1: contentType = AbiCursor.copy(bytes, field.range)
             case 2: body = AbiCursor.copy(bytes, field.range)
             case 3: effects = try decodeEffects(bytes, field.range)
+            case 4: addressed = try decodeAddresses(bytes, field.range)
             default: continue
             }
         }
         guard cursor.offset == bytes.count else { throw .malformed }
         for byte in contentType where byte < 0x20 || byte >= 0x7f { throw .malformed }
-        return (Response(status: status, contentType: contentType, body: body), effects)
+        let response = Response(status: status, contentType: contentType, body: body)
+        return Answer(response: response, effects: effects, addressed: addressed)
+    }
+
+    private static func decodeAddresses(
+        _ bytes: Span<UInt8>,
+        _ range: Range<Int>
+    ) throws(AbiError) -> [AddressEffect] {
+        var cursor = AbiCursor(end: range.upperBound)
+        cursor.offset = range.lowerBound
+        var effects: [AddressEffect] = []
+        while cursor.offset < range.upperBound {
+            guard effects.count < Limits.addressEffectsCount else { throw .tooLarge }
+            let head = try cursor.number(bytes, 6)
+            let stream = try cursor.bytes(bytes, Int(head >> 8 & 0xff))
+            let topic = try cursor.bytes(bytes, Int(head >> 16 & 0xff))
+            let address = try cursor.bytes(bytes, Int(head >> 32))
+            guard head >> 24 & 0xff == 0, address.count <= Limits.effectAddressBytes else {
+                throw .malformed
+            }
+            let reason = Reason(raw: UInt8(truncatingIfNeeded: head))
+            effects.append(
+                AddressEffect(address: address, stream: stream, topic: topic, reason: reason)
+            )
+        }
+        return effects
     }
 
     private static func decodeEffects(

@@ -25,13 +25,23 @@ extension [UInt8] {
         }
     }
 
+    /// Appends a number in decimal digits.
+    public mutating func append(decimal number: Int) {
+        var scale = 1
+        while number / scale >= 10 { scale *= 10 }
+        while scale > 0 {
+            append(0x30 + UInt8(truncatingIfNeeded: number / scale % 10))
+            scale /= 10
+        }
+    }
+
     /// Whether these bytes are exactly this text.
     public func equals(_ text: StaticString) -> Bool {
         holds(text, at: 0) && count == text.utf8CodeUnitCount
     }
 
     /// Whether this text stands at an offset.
-    func holds(_ text: StaticString, at offset: Int) -> Bool {
+    public func holds(_ text: StaticString, at offset: Int) -> Bool {
         let length = text.utf8CodeUnitCount
         guard offset >= 0, count - offset >= length else { return false }
         return text.withUTF8Buffer { buffer in
@@ -104,7 +114,8 @@ public enum Percent {
         return true
     }
 
-    private static func digit(_ byte: UInt8) -> UInt8? {
+    /// The value of a hexadecimal digit of either case; nil for any other character.
+    public static func digit(_ byte: UInt8) -> UInt8? {
         switch byte {
         case 0x30...0x39: byte - 0x30
         case 0x61...0x66: byte - 0x57

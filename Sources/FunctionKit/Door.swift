@@ -18,28 +18,57 @@
 
     /// What stands between the window and a handler.
     public enum Door {
-        /// Answers the request of `length` bytes in the window.
+        /// Answers a request to /f/NAME/ of `length` bytes in the window.
         ///
-        /// - Returns: bytes of the answer; -1 for what is no request of the wanted kind, -4 for an
-        ///   answer that does not fit.
+        /// - Returns: bytes of the answer; -1 for what is no such request, -4 for an answer that
+        ///   does not fit.
+        public static func direct(
+            _ kind: Int32,
+            _ length: Int32,
+            _ handler: (Request, inout Context) -> Response
+        ) -> Int32 {
+            guard begins(kind, length, as: .http) else { return -1 }
+            do {
+                let bytes = unsafe Span(_unsafeStart: UnsafePointer(window()), count: Int(length))
+                return say(try AbiHead(bytes).direct(bytes), handler)
+            } catch {
+                return -1
+            }
+        }
+
+        /// The same for a request to a link.
+        public static func link(
+            _ kind: Int32,
+            _ length: Int32,
+            _ handler: (Request, inout Context) -> Response
+        ) -> Int32 {
+            guard begins(kind, length, as: .link) else { return -1 }
+            do {
+                let bytes = unsafe Span(_unsafeStart: UnsafePointer(window()), count: Int(length))
+                return say(try AbiHead(bytes).link(bytes), handler)
+            } catch {
+                return -1
+            }
+        }
+
+        /// The same for either, as functions of the first release name it.
         public static func answer(
             _ kind: Int32,
             _ length: Int32,
             as wanted: AbiKind,
             _ handler: (Request, inout Context) -> Response
         ) -> Int32 {
-            guard begins(kind, length, as: wanted) else { return -1 }
-            let bytes = unsafe Span(_unsafeStart: UnsafePointer(window()), count: Int(length))
-            do {
-                var context = Context()
-                let response = handler(try Abi.decodeRequest(bytes), &context)
-                guard let out = Abi.encode(response, context) else { return -4 }
-                let target = unsafe windowOut()
-                for i in 0..<out.count { unsafe target[i] = out[i] }
-                return Int32(out.count)
-            } catch {
-                return -1
-            }
+            wanted == .http ? direct(kind, length, handler) : link(kind, length, handler)
+        }
+
+        private static func say(
+            _ request: Request,
+            _ handler: (Request, inout Context) -> Response
+        ) -> Int32 {
+            var context = Context()
+            let response = handler(request, &context)
+            var out = unsafe MutableSpan(_unsafeStart: windowOut(), count: Limits.responseBytes)
+            return Int32(Abi.encode(response, context, into: &out) ?? -4)
         }
 
         /// Decides the batch of `length` bytes in the window, a byte an item.

@@ -96,6 +96,15 @@ public struct Form {
         return nil
     }
 
+    /// Every value of a name, in order.
+    public func values(of name: StaticString) -> [[UInt8]] {
+        var values: [[UInt8]] = []
+        for field in fields where isNamed(field, name) {
+            if let value = decoded(field.value) { values.append(value) }
+        }
+        return values
+    }
+
     /// Whether the form holds RFC 8058's pair `List-Unsubscribe=One-Click`, and no other value of
     /// it.
     public var isOneClick: Bool {

@@ -11,9 +11,19 @@ public enum Intent: Equatable, Sendable {
     case confirm(all: Bool)
     /// The result page's button, with its sealed token.
     case undo(token: [UInt8])
+    /// A button of the preferences page.
+    case choose(Choice)
 
     /// Reads the intent; only a POST has one, and one-click wins over all else.
-    public static func of(method: Method, contentType: [UInt8], body: [UInt8]) -> Intent {
+    ///
+    /// - Parameter hasChoices: whether the form may be the preferences page's; elsewhere its
+    ///   fields ask for nothing.
+    public static func of(
+        method: Method,
+        contentType: [UInt8],
+        body: [UInt8],
+        hasChoices: Bool = false
+    ) -> Intent {
         guard method == .post else { return .page }
         let form: Form
         do {
@@ -23,7 +33,10 @@ public enum Intent: Equatable, Sendable {
         }
         if form.isOneClick { return .oneClick }
         if let token = form.value(of: "undo") { return .undo(token: token) }
-        guard let confirm = form.value(of: "confirm"), confirm.equals("1") else { return .page }
-        return .confirm(all: form.value(of: "scope")?.equals("all") ?? false)
+        if let confirm = form.value(of: "confirm"), confirm.equals("1") {
+            return .confirm(all: form.value(of: "scope")?.equals("all") ?? false)
+        }
+        guard hasChoices, let choice = Choice(form) else { return .page }
+        return .choose(choice)
     }
 }

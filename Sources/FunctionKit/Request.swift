@@ -65,6 +65,8 @@ public enum Outcome: UInt8, Sendable {
     case badToken = 7
     /// Nothing: the request went to /f/NAME/ and has no link, so no claims either.
     case direct = 8
+    /// Staged what was chosen on the preferences page; the body says what.
+    case chosen = 9
 }
 
 /// One request.
@@ -93,6 +95,8 @@ public struct Request: Sendable {
     public let claims: TokenClaims?
     /// What the host has done.
     public let outcome: Outcome
+    /// Topics of the link's stream, by name; only for the preferences page, at most 32.
+    public let topics: [TopicChoice]
 
     /// Puts a request together.
     public init(
@@ -107,7 +111,8 @@ public struct Request: Sendable {
         requestLow: UInt64 = 0,
         seed: UInt64 = 0,
         claims: TokenClaims?,
-        outcome: Outcome
+        outcome: Outcome,
+        topics: [TopicChoice] = []
     ) {
         self.method = method
         self.path = path
@@ -121,5 +126,6 @@ public struct Request: Sendable {
         self.seed = seed
         self.claims = claims
         self.outcome = outcome
+        self.topics = topics
     }
 }

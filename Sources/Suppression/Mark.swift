@@ -112,6 +112,17 @@ public struct Mark: Equatable, Sendable {
         suppressions.filter { $0.isLive(atSeconds: now) }.map { $0.time }.min()
     }
 
+    /// When the last dot that suppresses now expires; nil when one of them never does, or none
+    /// does.
+    public func end(atSeconds now: UInt64) -> UInt64? {
+        var end: UInt64 = 0
+        for suppression in suppressions where suppression.isLive(atSeconds: now) {
+            guard suppression.expiresSeconds > 0 else { return nil }
+            end = max(end, suppression.expiresSeconds)
+        }
+        return end > 0 ? end : nil
+    }
+
     /// Whether this mark already tells all that the dot of a suppression could.
     public func hasSeen(_ dot: Dot) -> Bool {
         suppressions.contains { $0.dot.origin == dot.origin && $0.dot.sequence >= dot.sequence }

@@ -6,7 +6,7 @@
 //
 //     consent id   version 1 | key u32 | sealed(dot 24 B)                        76 characters
 //                      authenticated beside it: mark key 33 B
-//     undo token   version 1 | key u32 | sealed(expiry u64 ms, 1 to 8 times
+//     undo token   version 1 | key u32 | sealed(expiry u64 ms, 1 to 40 times
 //                                               (stream u32, topic u32, reason u8, dot 24 B))
 //                      authenticated beside it: person 24 B
 //
@@ -62,11 +62,11 @@ extension TokenKeyRing {
     /// The token of a result page's undo form.
     ///
     /// - Parameters:
-    ///   - items: 1 to 8 writes, all of `person`.
+    ///   - items: 1 to 40 writes, all of `person`.
     ///   - person: whose link the page belongs to.
     ///   - nowMillis: wall clock, milliseconds since 1970.
-    /// - Returns: base64url, 99 to 407 characters.
-    /// - Throws: `.tooLong` for a ninth write, `.unknownKey` when the ring is empty.
+    /// - Returns: base64url, 99 to 1,815 characters.
+    /// - Throws: `.tooLong` for more writes, `.unknownKey` when the ring is empty.
     public func sealUndo(
         _ items: [UndoItem],
         of person: Person,

@@ -94,11 +94,11 @@ struct FnBegin: ParsableCommand {
 
     func run() throws {
         let isName = name.range(of: "^[a-z][a-z0-9-]{0,31}$", options: .regularExpression) != nil
-        guard isName, name != "check", name != "unsubscribe" else {
+        guard isName, !["check", "preferences", "unsubscribe"].contains(name) else {
             throw Failure(
                 .usage,
-                "\(name): use 1 to 32 of a-z 0-9 -, a letter first; check and unsubscribe are "
-                    + "taken (copy Functions/check or Functions/unsubscribe for those)"
+                "\(name): use 1 to 32 of a-z 0-9 -, a letter first; check, preferences and "
+                    + "unsubscribe are taken (copy Functions/NAME for those)"
             )
         }
         guard !FileManager.default.fileExists(atPath: name) else {
@@ -106,15 +106,29 @@ struct FnBegin: ParsableCommand {
         }
         let files = FnTemplates.http(name)
         for (path, text) in files { try write("\(name)/\(path)", text) }
+        let (kit, lack) = FnBegin.kit()
         if json {
             let paths = files.map { "\"\(name)/\($0.path)\"" }
-            print(JSONText.object([("name", .text(name)), ("files", .list(paths))]))
+            print(
+                JSONText.object([
+                    ("name", .text(name)), ("files", .list(paths)), ("kit", .maybe(kit)),
+                ])
+            )
         } else {
             for (path, _) in files { print("  \(name)/\(path)") }
+            print("What a handler sees is FunctionKit: \(kit ?? lack)")
             print("Edit \(name)/Sources/\(FnTemplates.typeName(name)).swift, then:")
             print("  quell fn test \(name)")
             print("  quell fn deploy \(name)")
         }
+    }
+
+    /// Where FunctionKit's sources are, or why they are not found: the folder is written all the
+    /// same, and `fn test` fails with the same words.
+    private static func kit() -> (path: String?, lack: String) {
+        do throws(Failure) {
+            return (try FunctionKitSources.find().functionKit, "")
+        } catch { return (nil, error.description) }
     }
 
     private func write(_ path: String, _ text: String) throws(Failure) {
@@ -176,6 +190,7 @@ struct FnTest: ParsableCommand {
                     ("problem", .maybe(report.problem)),
                     ("micros", .number(Int64(report.micros.rounded()))),
                     ("response_bytes", .number(Int64(report.responseBytes))),
+                    ("peak_bytes", .number(report.peakBytes.map { Int64($0) })),
                 ])
             }
             print(
@@ -199,14 +214,21 @@ extension BuiltFunction {
         for report in reports {
             let time = String(format: "%.1f us", report.micros)
             let outcome = report.problem.map { "FAILED: \($0)" } ?? "passed"
-            print("\(report.name)\t\(outcome)\t\(time)\t\(report.responseBytes) bytes")
+            let peak = report.peakBytes.map { "\t\(BuiltFunction.kibibytes($0)) KiB" } ?? ""
+            print("\(report.name)\t\(outcome)\t\(time)\t\(report.responseBytes) bytes\(peak)")
         }
         let took = String(format: "%.1f s", seconds)
-        let memory = project.memoryPages * 64
+        let peak = reports.compactMap(\.peakBytes).max().map {
+            "peak \(BuiltFunction.kibibytes($0)) of "
+        }
         print(
-            "\(project.name): \(wasm.count) bytes of wasm, \(memory) KiB of memory, "
-                + "built in \(took)"
+            "\(project.name): \(wasm.count) bytes of wasm, \(peak ?? "")"
+                + "\(project.memoryPages * 64) KiB of memory, built in \(took)"
         )
+    }
+
+    private static func kibibytes(_ bytes: Int) -> String {
+        String(format: "%.1f", Double(bytes) / 1_024)
     }
 }
 

@@ -102,7 +102,7 @@ enum FnTemplates {
         @_expose(wasm, "quell_handle")
         @_cdecl("quell_handle")
         public func handle(_ kind: Int32, _ length: Int32) -> Int32 {
-            Door.answer(kind, length, as: .http) { \(type).handle($0, &$1) }
+            Door.direct(kind, length) { \(type).handle($0, &$1) }
         }
 
         """

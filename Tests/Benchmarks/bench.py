@@ -20,7 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "Live")]
 
-ROWS = ("a", "b", "f", "e", "c", "d", "g", "h", "i", "u", "w")
+ROWS = ("a", "b", "f", "e", "c", "d", "g", "h", "i", "u", "w", "x", "y")
 """In this order: the first four share one full node, `e` restarts it, the others make their own."""
 
 HOURS_LIMIT = 2
@@ -79,13 +79,15 @@ def measure(session, keys):
     """Runs the rows in the order of ROWS; returns what was measured and what was not."""
     from calling import call_rows
     from clustered import majority_rows
+    from deployed import deployed_rows, version_rows
     from reading import http_rows, resp_rows
     from spreading import visible_rows
     from standing import latency_rows, memory_rows, start_rows, upkeep_rows
     from writing import click_rows, import_rows
     work = {"a": resp_rows, "b": http_rows, "c": click_rows, "d": import_rows,
             "e": start_rows, "f": memory_rows, "g": latency_rows,
-            "h": majority_rows, "i": visible_rows, "u": upkeep_rows, "w": call_rows}
+             "h": majority_rows, "i": visible_rows, "u": upkeep_rows, "w": call_rows,
+             "x": deployed_rows, "y": version_rows}
     rows, failures = [], []
     for key in (key for key in ROWS if key in keys):
         print(f"{key}: {work[key].__doc__.partition(':')[2].strip()}", flush=True)

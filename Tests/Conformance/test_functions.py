@@ -76,7 +76,7 @@ class Deployed:
     def replace(self, env=None, **modules):
         """Puts modules in, `check=bytes`; the shipped ones else; starts the node again."""
         self.node.stop()
-        for name in ("unsubscribe", "check"):
+        for name in ("unsubscribe", "preferences", "check"):
             data = modules.get(name, (BUILT / f"{name}.wasm").read_bytes())
             (self.folder / f"{name}.wasm").write_bytes(data)
         self.node.run(env=env)
@@ -121,7 +121,7 @@ def deployed(tmp_path_factory):
     """A node of this file's own that runs its functions as wasm."""
     from cluster import Cluster
     folder = tmp_path_factory.mktemp("functions")
-    for name in ("unsubscribe", "check"):
+    for name in ("unsubscribe", "preferences", "check"):
         assert (BUILT / f"{name}.wasm").exists(), "no modules; run Scripts/wasm.sh"
         shutil.copy(BUILT / f"{name}.wasm", folder)
     cluster = Cluster(
@@ -227,6 +227,29 @@ def test_hostile_unsubscribe(deployed, assemble, body, cause):
     assert entry["error"] == cause, "the error is named"
 
 
+def test_no_function_sees_a_token(deployed, assemble):
+    """DESIGN 11: no token where it may be stored; a module that says all it was told has none."""
+    head = bytearray(page()[:32]) + b"\1\0\0\0" + (10).to_bytes(4, "little") + b"text/plain"
+    head += b"\2\0\0\0" + bytes(4)
+    head[16] = 2
+    stores = answering(bytes(head)).rpartition("\n")[0]
+    deployed.replace(unsubscribe=assemble(f"""
+        {stores}
+        (i32.store (i32.const {32_768 + len(head) - 4}) (local.get $length))
+        (local.set $count (i32.const 0))
+        (loop $next
+          (i32.store8
+            (i32.add (i32.const {32_768 + len(head)}) (local.get $count))
+            (i32.load8_u (i32.add (i32.const 1024) (local.get $count))))
+          (local.set $count (i32.add (local.get $count) (i32.const 1)))
+          (br_if $next (i32.lt_u (local.get $count) (local.get $length))))
+        (i32.add (i32.const {len(head)}) (local.get $length))"""))
+    token = deployed.api.token(address())
+    told = visit(deployed.node, "GET", token)
+    assert told.status == 200 and b"QLL1" in told.body and b"marketing" in told.body, told
+    assert b"/u/" in told.body and token.encode() not in told.body
+
+
 def test_200_with_nothing_staged(deployed, assemble):
     """A module that says 200 and stages nothing loses nothing: the host staged it itself."""
     deployed.replace(unsubscribe=assemble(answering(page())))
@@ -246,9 +269,9 @@ def test_200_with_nothing_staged(deployed, assemble):
 def test_what_never_becomes_a_version(deployed, assemble, change, says):
     """Refused before it serves: the built-in serves, and `status` names what is wrong."""
     deployed.replace(unsubscribe=change(assemble))
-    entry, other = deployed.node.status()["functions"]
+    entry, *others = deployed.node.status()["functions"]
     assert entry["source"] == "built-in" and says in entry["error"], entry
-    assert other["source"] == "deployed", "one broken module does not spoil the other"
+    assert [other["source"] for other in others] == ["deployed"] * 2, "one does not spoil another"
     deployed.opts_out()
 
 

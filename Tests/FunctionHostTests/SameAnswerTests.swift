@@ -4,6 +4,7 @@
 import CheckFunction
 import Foundation
 import FunctionKit
+import PreferencesFunction
 import Suppression
 import Testing
 import UnsubscribeFunction
@@ -17,16 +18,15 @@ import UnsubscribeFunction
 
     @Test(
         "each fixture is answered as on file, under every isolation",
-        arguments: [FunctionSpec.unsubscribe.name, FunctionSpec.check.name],
+        arguments: [FunctionSpec.unsubscribe, .preferences, .check],
         [Isolation.strict, .reset, .warm]
     )
-    func fixtures(name: String, isolation: Isolation) throws {
-        let spec = name == "check" ? FunctionSpec.check : .unsubscribe
+    func fixtures(spec: FunctionSpec, isolation: Isolation) throws {
         let guest = try guest(spec.under(isolation))
-        let folder = Rig.root.appending(path: "Functions/\(name)/fixtures")
+        let folder = Rig.root.appending(path: "Functions/\(spec.name)/fixtures")
         let files = try FileManager.default.contentsOfDirectory(atPath: folder.path())
             .filter { $0.hasSuffix(".req") }
-        #expect(files.count >= (name == "check" ? 1 : 7))
+        #expect(files.count >= (spec.kind == .check ? 1 : 7))
         var response: [UInt8] = []
         for file in files + files {
             let request = Array(try Data(contentsOf: folder.appending(path: file)))
@@ -37,16 +37,21 @@ import UnsubscribeFunction
         }
     }
 
-    @Test("a thousand made-up requests are answered as by the built-in")
+    @Test("a thousand made-up requests are answered as by the built-ins")
     func madeUp() throws {
-        let guest = try guest(.unsubscribe)
+        let unsubscribe = try guest(.unsubscribe)
+        let preferences = try guest(.preferences)
+        let bodies = [
+            "choice=topics", "choice=topics&topic=00000002", "choice=pause", "choice=all",
+        ]
+        let languages = ["", "de", "ar;q=0.4", "xx, ja"]
         var dice = SystemRandomNumberGenerator()
         func text(_ most: Int) -> [UInt8] {
             (0..<Int.random(in: 0...most, using: &dice)).map { _ in UInt8.random(in: 0x20...0x7e) }
         }
         var buffer: [UInt8] = []
         for round in 0..<1_000 {
-            let outcome = try #require(Outcome(rawValue: UInt8(1 + round % 7)))
+            let outcome = try #require(Outcome(rawValue: [1, 2, 3, 4, 5, 6, 7, 9][round % 8]))
             let isWide = Bool.random()
             let claims = TokenClaims(
                 scope: isWide ? .tenant : Scope(stream: StreamID(raw: 7), topic: TopicID(raw: 8)),
@@ -61,19 +66,26 @@ import UnsubscribeFunction
             let request = Request(
                 method: .post,
                 path: text(100),
-                body: text(400),
-                contentType: text(50),
-                acceptLanguage: text(50),
+                body: round % 3 == 0 ? Array(bodies[round % 4].utf8) : text(400),
+                contentType: round % 3 == 0 ? [] : text(50),
+                acceptLanguage: round % 2 == 0 ? Array(languages[round / 2 % 4].utf8) : text(50),
                 nowMillis: .random(in: 0 ... .max),
                 claims: outcome == .badToken ? nil : claims,
-                outcome: outcome
+                outcome: outcome,
+                topics: (0..<UInt32(round % 33)).map {
+                    TopicChoice(id: TopicID(raw: $0), name: text(60))
+                }
             )
-            var context = Context()
-            let response = Unsubscribe.handle(request, &context)
-            let expected = try #require(Abi.encode(response, context))
-            let answer = try guest.answer(request, &buffer)
-            #expect(buffer == expected)
-            #expect(answer.response == response && answer.context.effects == context.effects)
+            for (guest, handle) in [
+                (unsubscribe, Unsubscribe.handle), (preferences, Preferences.handle),
+            ] {
+                var context = Context()
+                let response = handle(request, &context)
+                let expected = try #require(Abi.encode(response, context))
+                let answer = try guest.answer(request, &buffer)
+                #expect(buffer == expected)
+                #expect(answer.response == response && answer.context.effects == context.effects)
+            }
         }
     }
 

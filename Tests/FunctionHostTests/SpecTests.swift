@@ -8,10 +8,10 @@ import Testing
 @Suite struct SpecTests {
     @Test(
         "each limit of Functions/*/function.yaml is the host's",
-        arguments: ["unsubscribe", "check"]
+        arguments: [FunctionSpec.unsubscribe, .preferences, .check]
     )
-    func manifests(name: String) throws {
-        let file = Rig.root.appending(path: "Functions/\(name)/function.yaml")
+    func manifests(spec: FunctionSpec) throws {
+        let file = Rig.root.appending(path: "Functions/\(spec.name)/function.yaml")
         var values: [String: String] = [:]
         for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
             let words = line.split(separator: " ").map(String.init)
@@ -19,7 +19,6 @@ import Testing
                 values[String(words[0].dropLast())] = words[1]
             }
         }
-        let spec = name == "check" ? FunctionSpec.check : .unsubscribe
         #expect(values["isolation"] == spec.isolation.rawValue)
         let limits = [
             "artifact_bytes": spec.artifactBytes, "memory_pages": spec.memoryPages,

@@ -17,7 +17,11 @@ let sampleClaims = TokenClaims(
 )
 
 @Suite struct AbiTests {
-    private func request(_ claims: TokenClaims?, _ outcome: Outcome) -> Request {
+    private func request(
+        _ claims: TokenClaims?,
+        _ outcome: Outcome,
+        topics: [TopicChoice] = []
+    ) -> Request {
         Request(
             method: .post,
             path: bytes("/u/"),
@@ -29,7 +33,8 @@ let sampleClaims = TokenClaims(
             requestLow: 8,
             seed: 9,
             claims: claims,
-            outcome: outcome
+            outcome: outcome,
+            topics: topics
         )
     }
 
@@ -47,9 +52,7 @@ let sampleClaims = TokenClaims(
         }
     }
 
-    private func response(
-        _ encoded: [UInt8]
-    ) throws(AbiError) -> (response: Response, effects: [Effect]) {
+    private func response(_ encoded: [UInt8]) throws(AbiError) -> Abi.Answer {
         try Abi.decodeResponse(encoded.span)
     }
 
@@ -64,6 +67,25 @@ let sampleClaims = TokenClaims(
         #expect(got.requestHigh == 7 && got.requestLow == 8)
         #expect(got.claims == sampleClaims)
         #expect(try roundTrip(request(nil, .badToken)).claims == nil)
+    }
+
+    @Test("topics arrive in order, as many as a page shows; cut ones are refused")
+    func topics() throws {
+        let topics = (0..<32).map {
+            TopicChoice(
+                id: TopicID(raw: .max - $0),
+                name: bytes(String(repeating: "n", count: Int($0)))
+            )
+        }
+        #expect(try roundTrip(request(sampleClaims, .page, topics: topics)).topics == topics)
+        #expect(try roundTrip(request(sampleClaims, .page)).topics.isEmpty)
+        let many = try Abi.encode(request(sampleClaims, .page, topics: topics + topics))
+        #expect(failure(many) == .malformed)
+        let good = try Abi.encode(request(sampleClaims, .page, topics: Array(topics[3...3])))
+        // The length of the one name, two bytes before its three letters.
+        var long = good
+        long[long.count - 5] = 4
+        #expect(failure(long) == .malformed)
     }
 
     @Test("a request that is cut, too long or contradicts itself is refused")
@@ -102,6 +124,35 @@ let sampleClaims = TokenClaims(
         let got = try response(encoded)
         #expect(got.response == sent)
         #expect(got.effects == context.effects)
+    }
+
+    @Test("effects on addresses arrive in order; more than a request may have overflow")
+    func addresses() throws {
+        var context = Context()
+        let long = bytes(String(repeating: "a", count: 308) + "@example.org")
+        for address in [bytes("a@b.c"), [], long] {
+            context.suppress(address: address, stream: bytes("s"), topic: bytes("t"), .complaint)
+        }
+        context.suppress(address: bytes("d@e.f"), .hardBounce)
+        let sent = Response(status: 200, contentType: bytes("text/plain"), body: bytes("hello"))
+        let encoded = try #require(Abi.encode(sent, context))
+        let got = try response(encoded)
+        #expect(got.response == sent && got.effects.isEmpty)
+        #expect(got.addressed.map(\.address) == [bytes("a@b.c"), [], long, bytes("d@e.f")])
+        #expect(got.addressed[2].stream == bytes("s") && got.addressed[2].topic == bytes("t"))
+        #expect(got.addressed.map(\.reason) == [.complaint, .complaint, .complaint, .hardBounce])
+        #expect(got.addressed[3].stream.isEmpty && !context.overflowed)
+        for count in 0..<encoded.count {
+            #expect(throws: AbiError.self) { try response(Array(encoded[..<count])) }
+        }
+        var many = Context()
+        for _ in 0..<128 { many.suppress(address: bytes("a@b.c"), .manual) }
+        #expect(!many.overflowed && Abi.encode(sent, many) != nil)
+        many.suppress(address: bytes("a@b.c"), .manual)
+        #expect(many.overflowed && Abi.encode(sent, many) == nil)
+        var wide = Context()
+        wide.suppress(address: long + [0x61], .manual)
+        #expect(wide.overflowed)
     }
 
     @Test("a response that is cut, extended or made up is a bad response")

@@ -8,6 +8,7 @@
 import CheckFunction
 import Foundation
 import FunctionKit
+import PreferencesFunction
 import Suppression
 import Testing
 import UnsubscribeFunction
@@ -23,6 +24,9 @@ import UnsubscribeFunction
         streamName: Array("marketing".utf8),
         topicName: Array("news".utf8)
     )
+    private static let topics = [(0x6e65_7773, "news"), (0x6f66_6665, "offers & <more>")].map {
+        TopicChoice(id: TopicID(raw: $0), name: Array($1.utf8))
+    }
 
     @Test(
         "the native unsubscribe function gives the answers on file",
@@ -56,6 +60,48 @@ import UnsubscribeFunction
         try compare(
             try #require(Abi.encode(response, context)),
             "unsubscribe/fixtures/\(name).res"
+        )
+    }
+
+    @Test(
+        "the native preferences function gives the answers on file",
+        arguments: [
+            ("page", Method.get, "", Outcome.page, "en"),
+            ("page-arabic", .get, "", .page, "ar"),
+            ("topics", .post, "choice=topics&topic=6e657773&topic=6f666665", .chosen, "de-AT"),
+            ("none-ticked", .post, "choice=topics", .page, "fr"),
+            ("pause", .post, "choice=pause", .chosen, "ja"),
+            ("all", .post, "choice=all", .chosen, "es"),
+            ("undone", .post, "undo=AAAA", .undone, "pl"),
+            ("undo-refused", .post, "undo=BBBB", .undoRefused, "nl"),
+            ("bad-token", .get, "", .badToken, "it"),
+        ]
+    )
+    func preferences(
+        name: String,
+        method: Method,
+        body: String,
+        outcome: Outcome,
+        language: String
+    ) throws {
+        let isBad = outcome == .badToken
+        let request = Request(
+            method: method,
+            path: Array("/u/".utf8),
+            body: Array(body.utf8),
+            contentType: Array("application/x-www-form-urlencoded".utf8),
+            acceptLanguage: Array(language.utf8),
+            nowMillis: 1_700_000_000_000,
+            claims: isBad ? nil : FixtureTests.claims,
+            outcome: outcome,
+            topics: isBad ? [] : FixtureTests.topics
+        )
+        var context = Context()
+        let response = Preferences.handle(request, &context)
+        try compare(try Abi.encode(request), "preferences/fixtures/\(name).req")
+        try compare(
+            try #require(Abi.encode(response, context)),
+            "preferences/fixtures/\(name).res"
         )
     }
 

@@ -132,6 +132,9 @@ func bytes(_ mark: Mark) -> [UInt8] {
         )
         #expect(Mark(ends).isSuppressed(atSeconds: 159))
         #expect(!Mark(ends).isSuppressed(atSeconds: 160))
+        #expect(Mark(ends).end(atSeconds: 159) == 100 && Mark(ends).end(atSeconds: 160) == nil)
+        #expect(merged(Mark(ends), Mark(suppression(dot(2, 1)))).end(atSeconds: 0) == nil)
+        #expect(Mark(suppression(dot(2, 1))).end(atSeconds: 0) == nil)
         #expect(merged(Mark(ends), Mark(suppression(dot(2, 1)))).isSuppressed(atSeconds: 999_999))
     }
 

@@ -86,15 +86,15 @@ import Testing
         }
     }
 
-    @Test("eight writes fit an undo token, nine do not")
+    @Test("forty writes fit an undo token, one more does not")
     func undoIsBounded() throws {
         let keys = ring(try key(1))
-        let eight = (1...8).map { item($0) }
-        let token = try keys.sealUndo(eight, of: person, nowMillis: 0)
-        #expect(token.count == 407)
-        #expect(try keys.openedUndo(token, of: person, nowMillis: 0) == eight)
+        let forty = (1...40).map { item($0) }
+        let token = try keys.sealUndo(forty, of: person, nowMillis: 0)
+        #expect(token.count == 1_815)
+        #expect(try keys.openedUndo(token, of: person, nowMillis: 0) == forty)
         #expect(throws: TokenError.tooLong) {
-            try keys.sealUndo(eight + [item(9)], of: person, nowMillis: 0)
+            try keys.sealUndo(forty + [item(41)], of: person, nowMillis: 0)
         }
     }
 

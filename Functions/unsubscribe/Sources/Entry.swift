@@ -7,6 +7,6 @@
     @_expose(wasm, "quell_handle")
     @_cdecl("quell_handle")
     public func handle(_ kind: Int32, _ length: Int32) -> Int32 {
-        Door.answer(kind, length, as: .link) { Unsubscribe.handle($0, &$1) }
+        Door.link(kind, length) { Unsubscribe.handle($0, &$1) }
     }
 #endif

@@ -1,8 +1,8 @@
-// The pages: HTML that needs nothing, no script, no image, no font, no cookie, no style even.
+// The pages, inside of FunctionKit's document: HTML that needs nothing, no style even.
 //
-// WCAG 2.2 AA: a language, one h1, a landmark, buttons of 44 px and more (2.5.8 asks for 24),
-// contrast of at least 6:1, a focus ring of 3 px, results in a `role=status`, no time limit on the
-// act itself. Forms post to the page's own address, so the token stands nowhere in the page.
+// Results stand in a `role=status`, and there is no time limit on the act itself. Forms post to the
+// page's own address, so the token stands nowhere in the page; the one link, to the preferences,
+// changes the query alone.
 
 import FunctionKit
 
@@ -11,25 +11,7 @@ enum Page {
 
     /// The whole document around a body.
     static func answer(_ status: UInt16, _ title: StaticString, _ content: [UInt8]) -> Response {
-        var out: [UInt8] = []
-        out.reserveCapacity(4_096)
-        out.append("<!doctype html>\n<html lang=\"")
-        out.append(Words.language)
-        out.append(
-            """
-            "><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,\
-            initial-scale=1"><meta name="robots" content="noindex"><title>
-            """
-        )
-        out.append(title)
-        out.append("</title><style>")
-        out.append(style)
-        out.append("</style></head><body><main><h1>")
-        out.append(title)
-        out.append("</h1>")
-        out.append(contentsOf: content)
-        out.append("</main></body></html>\n")
-        return Response(status: status, contentType: text("text/html; charset=utf-8"), body: out)
+        Document.answer(status, language: text(Words.language), title: text(title), content)
     }
 
     /// What will stop, and the two buttons that stop it.
@@ -46,7 +28,9 @@ enum Page {
         out.append("</p>")
         if !isWhole(claims) { out.append(contentsOf: buttonOne(claims)) }
         out.append(contentsOf: buttonAll(claims, isFirst: isWhole(claims)))
-        out.append("<p class=\"note\">")
+        out.append("<p><a href=\"?preferences\">")
+        out.append(Words.preferences)
+        out.append("</a></p><p class=\"note\">")
         out.append(Words.forwarded)
         out.append("</p>")
         return out
@@ -141,27 +125,5 @@ enum Page {
         var out: [UInt8] = []
         out.append(text)
         return out
-    }
-
-    private static var style: StaticString {
-        """
-        :root{color-scheme:light}body{margin:0;background:#f4f5f7;color:#1b1f24;\
-        font:1.125rem/1.5 system-ui,sans-serif}main{max-width:34rem;margin:0 auto;\
-        padding:2rem 1.25rem}\
-        h1{font-size:1.75rem;line-height:1.25}b{overflow-wrap:anywhere}form{margin:1rem 0}\
-        button{min-height:2.75rem;width:100%;padding:.6rem 1rem;font:inherit;font-weight:600;\
-        color:#1b1f24;background:#fff;border:2px solid #4a5361;border-radius:.4rem;cursor:pointer;\
-        overflow-wrap:anywhere}button.first{color:#fff;background:#0b4fb3;border-color:#0b4fb3}\
-        button:focus-visible{outline:3px solid #1b1f24;outline-offset:3px}.note{color:#4a5361}
-        """
-    }
-}
-
-extension [UInt8] {
-    /// Appends a name so that it stands out and cannot be read as markup.
-    fileprivate mutating func append(name: [UInt8]) {
-        append("<b>")
-        append(escaped: name)
-        append("</b>")
     }
 }

@@ -31,7 +31,7 @@ public enum Unsubscribe {
         case .confirmedAll:
             context.suppress(.tenant, .unsubscribe)
             return Page.answer(200, Words.done, Page.result(claims, all: true))
-        case .confirmed:
+        case .confirmed, .chosen:
             return Page.answer(200, Words.done, Page.result(claims, all: false))
         case .undone:
             return Page.answer(200, Words.undone, Page.undone(claims))

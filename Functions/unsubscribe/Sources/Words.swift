@@ -11,6 +11,7 @@ enum Words {
     static var nothingYet: StaticString { "Nothing has changed yet. Choose what should stop:" }
     static var buttonOne: StaticString { "Unsubscribe from " }
     static var buttonAll: StaticString { "Unsubscribe from all mail by " }
+    static var preferences: StaticString { "Other choices: single topics, or a pause of 30 days" }
     static var forwarded: StaticString {
         """
         If somebody forwarded this mail to you, the link is theirs: the buttons stop mail to them, \

@@ -23,6 +23,7 @@ struct FuzzTarget: Sendable, CustomStringConvertible {
         FuzzTarget(name: "form", finding: FuzzForm.finding),
         FuzzTarget(name: "csv", finding: { FuzzImport.finding($0, .csv) }),
         FuzzTarget(name: "ndjson", finding: { FuzzImport.finding($0, .ndjson) }),
+        FuzzTarget(name: "qfn", finding: FuzzArtifact.finding),
         FuzzTarget(name: "address", finding: FuzzAddress.finding),
     ]
 }
