@@ -297,8 +297,8 @@ extension NodeLoop {
     /// other voters that it takes need not wait for the background's next round.
     private func proveOn() {
         guard desk.orders.isEmpty else { return }
-        let all = repairPeers
-        begin(RepairOrder(exchange: nil, isDry: false, waiting: all, all: all))
+        let rest = repairPeers.filter { !desk.trust.hasAnswered($0.node) }
+        begin(RepairOrder(exchange: nil, isDry: false, waiting: rest, all: rest))
     }
 }
 

@@ -21,6 +21,8 @@ public struct RepairTrust: Sendable {
     private var asked: (node: NodeID, held: HeldSet)?
     /// Who was found equal, and what it held before.
     private var equal: [NodeID: HeldSet] = [:]
+    /// Those of them whom this node asked itself.
+    private var answered: Set<NodeID> = []
     private let bugs: SeededBugs
 
     /// - Parameter held: committed here when the doubt began.
@@ -33,6 +35,7 @@ public struct RepairTrust: Sendable {
     public mutating func begin(held: HeldSet) {
         self.held = held
         equal = [:]
+        answered = []
         asked = nil
     }
 
@@ -56,9 +59,15 @@ public struct RepairTrust: Sendable {
     /// The marks of a trustworthy node are equal to those here.
     public mutating func proved(_ node: NodeID) {
         var known = equal[node] ?? HeldSet()
-        if let asked, asked.node == node { known.formUnion(asked.held) }
+        if let asked, asked.node == node {
+            known.formUnion(asked.held)
+            answered.insert(node)
+        }
         equal[node] = known
     }
+
+    /// Whether asking this node again is left to the background: it was asked, and is equal.
+    public func hasAnswered(_ node: NodeID) -> Bool { answered.contains(node) }
 
     /// Whether the doubt is over.
     ///
