@@ -23,13 +23,9 @@ public struct RepairTrust: Sendable {
     private var equal: [NodeID: HeldSet] = [:]
     /// Those of them whom this node asked itself.
     private var answered: Set<NodeID> = []
-    private let bugs: SeededBugs
 
     /// - Parameter held: committed here when the doubt began.
-    public init(held: HeldSet, bugs: SeededBugs = SeededBugs()) {
-        self.held = held
-        self.bugs = bugs
-    }
+    public init(held: HeldSet) { self.held = held }
 
     /// The doubt begins anew: no comparison before it proves anything.
     public mutating func begin(held: HeldSet) {
@@ -75,14 +71,12 @@ public struct RepairTrust: Sendable {
     ///   - own: this node.
     ///   - others: every other node that is not gone.
     public func isOver(_ voters: VoterSet, own: NodeID, others: [NodeID]) -> Bool {
-        if bugs.has(.trustedByOne) { return !equal.isEmpty }
         var proof = SlotMask()
         for (at, slot) in voters.slots.enumerated()
         where slot.node != own && equal[slot.node] != nil {
             proof.insert(at)
         }
         guard voters.isProof(proof) else { return false }
-        if bugs.has(.trustedWithoutWrites) { return true }
         var known = HeldSet()
         for set in equal.values { known.formUnion(set) }
         return known.isSuperset(of: held) || others.allSatisfy { equal[$0] != nil }

@@ -45,10 +45,6 @@ public struct SeededBugs: Equatable, Sendable {
         case logSequenceFromOne
         /// Differences in the last partition of the recipients are not mended.
         case repairSkipsLastPartition
-        /// A damaged node trusts itself when one other was found equal.
-        case trustedByOne
-        /// A damaged node trusts itself though those who are equal lack what it is counted for.
-        case trustedWithoutWrites
         /// A damaged node, or one that joins, vouches as if it had its marks.
         case damagedVouches
         /// A damaged node, or one that joins, gives pages like any other.

@@ -113,10 +113,23 @@ extension World {
         outcome.faults[.damage] != nil && !shells.contains { ledger.shows(dot, $0.disk) }
     }
 
-    /// The operator's last resort for who stays damaged while all works: a consent that only this
-    /// disk has, of a life before, is taken from nobody in doubt. The disk is wiped, and joins.
+    /// Whether a disk has a consent that others lack: nobody takes it from who is in doubt, so
+    /// that node stays damaged for good.
+    private func isBeyondMending(_ shell: Shell) -> Bool {
+        shell.disk.truth.marks.contains { key, mark in
+            mark.covered.contains { dot in
+                shells.contains { !($0.disk.truth.marks[key]?.covers(dot) ?? false) }
+            }
+        }
+    }
+
+    /// The operator's last resort for who stays damaged while all works. The disk is wiped, and
+    /// joins.
     func replaceUnmended() {
         for shell in shells where shell.core?.isDamaged == true && mayLose(shell) {
+            guard isBeyondMending(shell) else {
+                return ledger.fail("repair: \(shell.name) stays damaged, and could be mended")
+            }
             var chance = Dice(seed: seed, .damage, 2 * Self.firstNumber + shell.index)
             crash(shell)
             ledger.replaced(shell.index)

@@ -43,7 +43,7 @@ extension World {
         shell.desk = Desk(
             machine: machine,
             joining: Joining(isJoining: shell.disk.isJoining),
-            trust: RepairTrust(held: core.held, bugs: SeededBugs(swarm.bugs)),
+            trust: RepairTrust(held: core.held),
             nextNanos: now + swarm.repairMillis * millisecond
         )
         if core.isDamaged { reach(.damageFound) }

@@ -68,7 +68,9 @@ struct Shrinker {
         guard candidate != trim else { return false }
         runsCount += 1
         let again = simulate(seed: seed, bug: bug, candidate, heals: !outcome.failedEarly)
-        guard again.kind == outcome.kind else { return false }
+        guard again.kind == outcome.kind, again.partsCount <= outcome.partsCount else {
+            return false
+        }
         trim = candidate
         outcome = again
         return true
