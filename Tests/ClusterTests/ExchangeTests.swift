@@ -1,6 +1,6 @@
 // When held sets are compared, and when a write that others hold and this node misses is pulled.
 
-import Cluster
+@testable import Cluster
 import Suppression
 import Testing
 
@@ -117,14 +117,13 @@ private func writes(_ interval: ClosedRange<UInt64>) -> HeldSet {
 
     @Test("more moments than are told apart become one; nothing is forgotten")
     func manyMoments() {
-        var stage = Stage()
+        var exchange = Exchange()
         let count = UInt64(Limits.doubtsCount) + 4
-        var pulled = HeldSet()
-        for n in 1...count {
-            for set in stage.named(n, by: other, at: 1_000 + 30 * n) { pulled.formUnion(set) }
+        func overdue(_ last: UInt64, at millis: UInt64) -> HeldSet {
+            let now = millis * 1_000_000
+            return exchange.overdue(writes(1...last), arrived: HeldSet(), now: now) { _ in true }
         }
-        let end = 1_000 + 30 * count + 200
-        for set in stage.named(count, by: donor, at: end) { pulled.formUnion(set) }
-        #expect(pulled == writes(1...count))
+        for n in 1...count { _ = overdue(n, at: 30 * n) }
+        #expect(overdue(count, at: 30 * count + 200) == writes(1...count))
     }
 }
