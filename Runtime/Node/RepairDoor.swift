@@ -86,6 +86,8 @@ extension NodeLoop {
         case .received(let node, .rollout(let message)): rollout(.received(node, message))
         case .linked(let peer):
             desk.trust.relinked(peer.origin.node)
+            // A newer link took the place of another; what was said over that may be lost with it.
+            repair(.unlinked(peer.origin.node))
             rollout(.linked(peer.origin.node))
         case .unlinked(let node):
             desk.trust.relinked(node)

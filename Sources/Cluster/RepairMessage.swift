@@ -30,6 +30,11 @@ public struct RepairRow: Equatable, Sendable {
         self.mark = mark
     }
 
+    /// What of it only denies; nil when nothing does.
+    var suppressing: RepairRow? {
+        mark.suppressions.isEmpty ? nil : RepairRow(key: key, mark: mark.withoutConsents)
+    }
+
     /// Bytes of the encoded row.
     public var encodedBytes: Int {
         MarkKey.encodedBytes + 5 + mark.covered.count * Dot.encodedBytes

@@ -212,7 +212,7 @@ struct RepairSession: Sendable {
         if peeling != nil { peeling?.got(rows, isLast: isLast) }
         // Whose marks are in doubt may add a reason not to write to somebody, and lift none.
         let isDoubted = theirs?.isDamaged ?? true
-        let trusted = isDoubted ? rows.filter { $0.mark.covered.isEmpty } : rows
+        let trusted = isDoubted ? rows.compactMap(\.suppressing) : rows
         guard !isDry, !trusted.isEmpty else { return send(.took, &effects) }
         storing += 1
         effects.append(.merge(id, trusted))

@@ -99,6 +99,13 @@ public struct Mark: Equatable, Sendable {
         for dot in dots { cover(dot) }
     }
 
+    /// What it says against writing, without what it lifts.
+    public var withoutConsents: Mark {
+        var mark = self
+        mark.covered = []
+        return mark
+    }
+
     /// True for the mark of a key that nobody wrote.
     public var isEmpty: Bool { suppressions.isEmpty && covered.isEmpty }
 

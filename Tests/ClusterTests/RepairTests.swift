@@ -287,6 +287,17 @@ private func row(_ n: UInt64, sequence: UInt64 = 1, covers: Bool = false) -> Rep
         #expect(pair.sides[1].proved == [pair.sides[0].node] && pair.sides[0].proved.isEmpty)
     }
 
+    @Test("a damaged node's suppression reaches the others, also beside what was lifted")
+    func suppressionBesideConsent() throws {
+        var pair = pair(shared: 20, damaged: 1)
+        for side in 0...1 { pair.sides[side].merge(row(6, covers: true)) }
+        let later = row(6, sequence: 5)
+        pair.sides[1].merge(later)
+        let report = try pair.run(from: 1)
+        #expect(report.isEqual && pair.sides[0].marks == pair.sides[1].marks)
+        #expect(pair.sides[0].marks[row(6).key]?.suppressions == later.mark.suppressions)
+    }
+
     @Test("a peer that is silent, gone or not ready ends the run with that reason")
     func failures() throws {
         var silent = pair(shared: 5)

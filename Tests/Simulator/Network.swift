@@ -102,7 +102,9 @@ extension World {
 
     /// A frame arrives, if its link still stands at this end.
     func deliver(_ message: Message, from: Int, to shell: Shell, _ link: Int) {
-        guard let known = shell.links[from], known.number == link else { return }
+        guard let known = shell.links[from], known.number == link else {
+            return waitForLink(message, from: from, to: shell, link)
+        }
         if case .changes(let changes) = message, let core = shell.core {
             if changes.contains(where: {
                 core.arrived.contains($0.dot) && !core.held.contains($0.dot)
@@ -121,6 +123,17 @@ extension World {
         case .held(_, let set): shell.desk?.joining.told(set, by: node)
         default: break
         }
+    }
+
+    /// One side of a link may speak before the other has heard that it stands. What repair says then
+    /// is in the stream and comes with it; nothing of it is said twice, so lost it would cost the
+    /// half minute after which a silent peer is given up. The Core's messages are said again anyway.
+    private func waitForLink(_ message: Message, from: Int, to shell: Shell, _ link: Int) {
+        guard case .repair = message, shells[from].links[shell.index]?.number == link,
+            shell.links[from].map({ $0.number < link }) ?? true
+        else { return }
+        let action = Action.deliver(to: shell.index, from: from, link: link, message)
+        timeline.at(now + millisecond, action)
     }
 
     /// A node says nothing under a generation before one that it has spoken under, votes only for

@@ -147,10 +147,11 @@ final class World {
         case .deliver(let to, let from, let link, let message):
             deliver(message, from: from, to: shells[to], link)
         case .linked(let index, let to, let link, let peer):
-            // A node that came back under another id: the link to the one before is gone.
-            if let known = shells[index].links[to], known.node != peer.origin.node {
-                step(shells[index], .unlinked(known.node))
+            if let known = shells[index].links[to] {
+                // What repair said over the link before may be lost with it.
                 repair(shells[index], .unlinked(known.node))
+                // A node that came back under another id: the link to the one before is gone.
+                if known.node != peer.origin.node { step(shells[index], .unlinked(known.node)) }
             }
             shells[index].desk?.trust.relinked(peer.origin.node)
             shells[index].links[to] = Link(number: link, node: peer.origin.node)
