@@ -61,8 +61,8 @@ extension World {
     }
 
     /// Half seconds after which a node that is still damaged is replaced: two rounds of the slowest
-    /// background with six others, and what a joiner may take.
-    private static let mendingRounds = 60
+    /// background with six others, and what two joiners may take, for whom it may have to wait.
+    private static let mendingRounds = 130
 
     /// Bytes of comparing: questions of each tick to each peer, and twice all marks to each.
     private func repairBytes(_ rounds: Int) -> Int {
