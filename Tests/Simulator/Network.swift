@@ -125,9 +125,9 @@ extension World {
         }
     }
 
-    /// One side of a link may speak before the other has heard that it stands. What repair says then
-    /// is in the stream and comes with it; nothing of it is said twice, so lost it would cost the
-    /// half minute after which a silent peer is given up. The Core's messages are said again anyway.
+    /// One side of a link may speak before the other has heard that it stands. What repair says
+    /// then is in the stream and comes with it; nothing of it is said twice, so lost it would cost
+    /// the half minute after which a silent peer is given up. The Core says all again anyway.
     private func waitForLink(_ message: Message, from: Int, to shell: Shell, _ link: Int) {
         guard case .repair = message, shells[from].links[shell.index]?.number == link,
             shell.links[from].map({ $0.number < link }) ?? true
