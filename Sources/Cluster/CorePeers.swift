@@ -300,9 +300,10 @@ extension Core {
         // whole.
         let isInDoubt = (isDamaged || isJoining) && !bugs.has(.damagedDonates)
         let whole = isInDoubt ? wanted.only(own) : wanted
-        guard spread.beginsReading(for: node) else { return }
+        guard let link = spread.beginsReading(for: node) else { return }
         let request = PageRequest(
             peer: node,
+            link: link,
             number: number,
             wanted: whole,
             after: after,
@@ -314,7 +315,7 @@ extension Core {
 
     /// The shell has read a page.
     mutating func answer(_ page: Page, to request: PageRequest, into effects: inout [Effect]) {
-        guard spread.endsReading(for: request.peer), !hasFailed else { return }
+        guard spread.endsReading(for: request.peer, link: request.link), !hasFailed else { return }
         effects.append(.send(to: request.peer, .page(page)))
     }
 }

@@ -16,6 +16,8 @@ struct Dissemination: Sendable {
 
     fileprivate struct Link {
         let peer: Peer
+        /// Never used again: what was begun for a link ends with it.
+        let number: UInt64
         var pushed: [Pushed] = []
         var count = 0
         var bytes = 0
@@ -26,6 +28,7 @@ struct Dissemination: Sendable {
     }
 
     private var links: [Link] = []
+    private var linkedCount: UInt64 = 0
 
     /// The linked nodes.
     var peers: [Peer] { links.map(\.peer) }
@@ -67,7 +70,8 @@ struct Dissemination: Sendable {
         unlinked(peer.origin.node)
         guard links.count < Limits.peersCount else { return }
         let at = links.firstIndex { $0.peer.origin > peer.origin } ?? links.count
-        links.insert(Link(peer: peer), at: at)
+        linkedCount += 1
+        links.insert(Link(peer: peer, number: linkedCount), at: at)
     }
 
     /// A link went down, and with it what was under way.
@@ -112,22 +116,31 @@ struct Dissemination: Sendable {
     /// A peer holds all that this node holds.
     mutating func settled(_ node: NodeID) {
         guard let at = links.firstIndex(where: { $0.peer.origin.node == node }) else { return }
-        links[at] = Link(peer: links[at].peer, isReading: links[at].isReading)
+        let link = links[at]
+        links[at] = Link(
+            peer: link.peer,
+            number: link.number,
+            isReading: link.isReading,
+            heardNanos: link.heardNanos
+        )
     }
 
-    /// Takes the one place for reading a page for a peer; false while it is taken.
-    mutating func beginsReading(for node: NodeID) -> Bool {
+    /// Takes the one place for reading a page for a peer.
+    ///
+    /// - Returns: the number of its link; nil while the place is taken.
+    mutating func beginsReading(for node: NodeID) -> UInt64? {
         guard let at = links.firstIndex(where: { $0.peer.origin.node == node }),
             !links[at].isReading, links.filter(\.isReading).count < Limits.pageReadsCount
-        else { return false }
+        else { return nil }
         links[at].isReading = true
-        return true
+        return links[at].number
     }
 
-    /// The page was read; false when nobody waits for it any more.
-    mutating func endsReading(for node: NodeID) -> Bool {
+    /// The page was read; false when nobody waits for it any more. A new life counts its pulls from
+    /// one again: a page that was read for the life before would pass for the answer to its first.
+    mutating func endsReading(for node: NodeID, link: UInt64) -> Bool {
         guard let at = links.firstIndex(where: { $0.peer.origin.node == node }),
-            links[at].isReading
+            links[at].number == link, links[at].isReading
         else { return false }
         links[at].isReading = false
         return true

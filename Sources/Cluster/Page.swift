@@ -16,6 +16,8 @@ public import Suppression
 public struct PageRequest: Equatable, Sendable {
     /// Who asked.
     public let peer: NodeID
+    /// The link over which it asked; another one, even to the same node, gets no answer to this.
+    public let link: UInt64
     /// The puller's number for this pull, echoed in the page.
     public let number: UInt64
     /// The writes that the puller lacks.

@@ -359,4 +359,15 @@ private func confirm(_ nonce: Nonce, since: UInt64 = 0, counter: UInt64 = 1, _ d
         let alone = stage.step(.ticked, after: 2_001)
         #expect(alone.contains(.acknowledge(Ticket(raw: 2), .local, range(node(1), 2, 2))))
     }
+
+    @Test("who says that it holds the same has spoken: nobody is alone beside it")
+    func heardWithoutNews() {
+        var stage = Stage()
+        _ = stage.hear(2, .heldHash(stage.core.held.fingerprint()), after: 1_500)
+        _ = stage.write(1, policy: .available)
+        _ = stage.step(.committed(through: 1))
+        _ = stage.hear(2, .heldHash(stage.core.held.fingerprint()), after: 1_500)
+        let answers = stage.step(.ticked, after: 501)
+        #expect(answers.contains(.refuse(Ticket(raw: 1), .notDurable)))
+    }
 }

@@ -143,6 +143,9 @@ extension World {
         return held.entries.count * 24 + held.intervalCount * 16
     }
 
+    /// More steps than any seed needs; while it heals, what they did not mend.
+    var storm: String { isHealing ? difference() ?? "all agree" : "before it healed" }
+
     /// What keeps this cluster from being whole; nil when nothing does.
     private func difference() -> String? {
         let first = shells[0]

@@ -127,7 +127,7 @@ extension World {
         }
     }
 
-    /// What the log has settled is taken.
+    /// What the log has settled is taken; a commit or a checkpoint has made room for more.
     func takeStored(_ shell: Shell) {
         while shell.isUp, let first = shell.desk?.storing.first,
             shell.core?.hasSettled(first.through) ?? false
@@ -135,6 +135,7 @@ extension World {
             shell.desk?.storing.removeFirst()
             repair(shell, .stored(first.id))
         }
+        mergeNext(shell)
     }
 
     // MARK: orders
@@ -143,7 +144,6 @@ extension World {
     func tickRepair(_ shell: Shell) {
         guard shell.desk != nil else { return }
         repair(shell, .ticked)
-        mergeNext(shell)
         tickJoining(shell)
         if let desk = shell.desk, desk.orders.isEmpty, now >= desk.nextNanos {
             shell.desk?.nextNanos = now + swarm.repairMillis * millisecond

@@ -119,7 +119,7 @@ final class World {
 
     private func perform(_ action: Action) {
         outcome.steps += 1
-        if outcome.steps > Self.stepsLimit { ledger.fail("storm: more steps than any seed needs") }
+        if outcome.steps > Self.stepsLimit { ledger.fail("storm: \(storm)") }
         trace.add(action.code)
         trace.add(now)
         if let (index, life) = action.subject {

@@ -12,6 +12,8 @@ struct CorePlayer: Player {
     private var joining: Joining
     /// Every other node that was linked, and whether it still is.
     private var others: [NodeID: Bool] = [:]
+    /// Pages that the shell is still reading, in the order in which they were asked for.
+    private var reading: [PageRequest] = []
 
     /// `n1 [learner] [damaged] [joining] [page N] [pace BYTES] [holding WRITES] [generation N]
     /// voters n1 n2 n3`.
@@ -83,6 +85,7 @@ struct CorePlayer: Player {
         }
         var effects: [Effect] = []
         core.step(event, now: now, into: &effects)
+        for case .readPage(let request) in effects { reading.append(request) }
         var lines = effects.map { Telling.line($0, &cast) }
         lines += join(event, now: now, &cast)
         return lines.isEmpty ? ["nothing"] : lines
@@ -240,19 +243,16 @@ struct CorePlayer: Player {
         )
     }
 
-    /// `for n2 WANTED: PAGE`, what this node's shell read for a peer.
-    private func read(_ words: inout Words, _ cast: inout Cast) throws(StoryError) -> PageRead {
+    /// `for n2 NUMBER PAGE`: what this node's shell read for a peer that had asked, first of all.
+    private mutating func read(
+        _ words: inout Words,
+        _ cast: inout Cast
+    ) throws(StoryError) -> PageRead {
         guard words.takes("for") else { throw StoryError(why: "say for whom") }
         let peer = try words.origin().node
-        let page = try page(&words, &cast)
-        let request = PageRequest(
-            peer: peer,
-            number: page.number,
-            wanted: page.held,
-            after: nil,
-            dotsCount: 1,
-            bytes: 1
-        )
-        return PageRead(request, page)
+        guard let at = reading.firstIndex(where: { $0.peer == peer }) else {
+            throw StoryError(why: "nothing is being read for it")
+        }
+        return PageRead(reading.remove(at: at), try page(&words, &cast))
     }
 }
