@@ -15,11 +15,15 @@ extension NodeLoop {
         // Two nodes under one id mint the same dots for different writes: both must stop.
         guard !isShed, !peers.isCloned else { return answer(waiter, .busy) }
         var remembered: Cluster.RememberedRequest?
-        var covered = false
+        var isUndone = false
         if let stamp = write.stamp {
             do {
-                remembered = try core.request(stamp.id) ?? view.request(stamp.id, now: now())
-                if let remembered { covered = try isCovered(write.drafts, remembered.dots) }
+                let fresh = core.request(stamp.id)
+                remembered = try fresh ?? view.request(stamp.id, now: now())
+                if let remembered {
+                    let isShown = fresh == nil
+                    isUndone = try self.isUndone(write.drafts, remembered.dots, isShown: isShown)
+                }
             } catch {
                 log.error("the state cannot be read", error)
                 return answer(waiter, .failed)
@@ -31,18 +35,26 @@ extension NodeLoop {
             waiter: waiter,
             stamp: write.stamp,
             remembered: remembered,
-            covered: covered
+            isUndone: isUndone
         )
     }
 
     /// Whether lists must wait for the checkpointer, or for a larger filter.
     private var isFullOfImports: Bool { backlog.isFull || keeper.isNearlyFull }
 
-    /// Whether a consent has covered what this request wrote the first time.
-    private func isCovered(_ drafts: [Draft], _ dots: DotRange) throws(StorageError) -> Bool {
+    /// Whether what this request wrote the first time stands no more: a consent has covered it, or
+    /// the disk has lost its mark. A caller who says it again must not hear yes for what is gone.
+    ///
+    /// - Parameter isShown: it is committed, so its marks should show it.
+    private func isUndone(
+        _ drafts: [Draft],
+        _ dots: DotRange,
+        isShown: Bool
+    ) throws(StorageError) -> Bool {
         for (n, draft) in drafts.enumerated() {
             guard case .suppress(let key, _, _) = draft else { continue }
-            if try view.mark(key)?.covers(dots.dot(n)) == true { return true }
+            let (mark, dot) = (try view.mark(key) ?? Mark(), dots.dot(n))
+            if mark.covers(dot) || isShown && !mark.hasSeen(dot) { return true }
         }
         return false
     }
@@ -54,7 +66,7 @@ extension NodeLoop {
         waiter: Waiter,
         stamp: RequestStamp? = nil,
         remembered: Cluster.RememberedRequest? = nil,
-        covered: Bool = false
+        isUndone: Bool = false
     ) {
         let ticket = Ticket(raw: nextTicket)
         nextTicket += 1
@@ -67,7 +79,7 @@ extension NodeLoop {
                     policy: policy,
                     stamp: stamp,
                     remembered: remembered,
-                    covered: covered
+                    isUndone: isUndone
                 )
             )
         )

@@ -81,6 +81,9 @@ extension NodeLoop {
         }
         switch event {
         case .received(let node, .held(_, let set)): joining.told(set, by: node)
+        case .received(let node, .heldHash(let hash)) where !joining.isOver:
+            // Who holds the same names it no more.
+            if hash == core.held.fingerprint() { joining.told(core.held, by: node) }
         case .received(let node, .repair(let number, let message)):
             repair(.received(RepairID(peer: node, number: number), message))
         case .received(let node, .rollout(let message)): rollout(.received(node, message))

@@ -202,7 +202,7 @@ extension Core {
     ) {
         // A tree brings what its origin does not.
         let (links, isOverlaid) = (spread, relays != nil)
-        let overdue = exchange.overdue(theirs.subtracting(arrived), now: now.bootNanos) {
+        let overdue = exchange.overdue(theirs, arrived: arrived, now: now.bootNanos) {
             isOverlaid || links.isLinked($0)
         }
         guard !overdue.isEmpty, pulling.mayAsk(node, now: now.bootNanos) else { return }

@@ -21,7 +21,7 @@ extension Core {
             guard known.body == stamp.body else {
                 return effects.append(.refuse(request.ticket, .otherBody))
             }
-            if !request.covered {
+            if !request.isUndone {
                 // The caller repeats itself: the dot it already has is driven again, none is
                 // minted.
                 return gate.wait(

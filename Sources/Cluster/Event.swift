@@ -110,8 +110,9 @@ public struct WriteRequest: Equatable, Sendable {
     public let stamp: RequestStamp?
     /// What the state knows of that key; nil when it is new.
     public let remembered: RememberedRequest?
-    /// Whether a consent has meanwhile covered the remembered dots: then a new one is minted.
-    public let covered: Bool
+    /// Whether what the remembered dots did no longer stands, for a consent has covered it or its
+    /// mark has vanished from the disk: then it is done anew.
+    public let isUndone: Bool
 
     /// Puts a request together.
     public init(
@@ -120,14 +121,14 @@ public struct WriteRequest: Equatable, Sendable {
         policy: Policy,
         stamp: RequestStamp? = nil,
         remembered: RememberedRequest? = nil,
-        covered: Bool = false
+        isUndone: Bool = false
     ) {
         self.ticket = ticket
         self.drafts = drafts
         self.policy = policy
         self.stamp = stamp
         self.remembered = remembered
-        self.covered = covered
+        self.isUndone = isUndone
     }
 }
 

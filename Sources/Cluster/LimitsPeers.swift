@@ -37,6 +37,13 @@ extension Limits {
     /// push is most likely on its way, and a round trip with a commit takes far less.
     public static let pushPatienceNanos: UInt64 = 150_000_000
 
+    /// Nanoseconds within which writes that begin to be missed share one moment: with the patience
+    /// less than a round of exchanges, so that the next round finds them overdue.
+    public static let doubtGrainNanos: UInt64 = 25_000_000
+    /// Moments that are told apart; of more the two oldest become one, which makes the older writes
+    /// wait a little longer. Sixteen grains are two rounds of exchanges.
+    public static let doubtsCount = 16
+
     /// Writes looked up for one page: 512 KiB of the largest usual marks, about 2.5 us each.
     public static let pageDotsCount = 1_024
     /// Bytes of entries after which a page ends; the entry that crosses it is below 128 KiB.

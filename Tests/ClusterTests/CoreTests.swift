@@ -46,7 +46,7 @@ private struct Stage {
         _ drafts: [Draft] = [optOut],
         stamp: RequestStamp? = nil,
         remembered: RememberedRequest? = nil,
-        covered: Bool = false
+        isUndone: Bool = false
     ) -> [Effect] {
         step(
             .requested(
@@ -56,7 +56,7 @@ private struct Stage {
                     policy: .available,
                     stamp: stamp,
                     remembered: remembered,
-                    covered: covered
+                    isUndone: isUndone
                 )
             )
         )
@@ -172,7 +172,7 @@ private func dots(_ first: UInt64, _ last: UInt64) -> DotRange {
         #expect(
             stage.ask(4, stamp: other, remembered: known) == [.refuse(ticket(4), .otherBody)]
         )
-        _ = stage.ask(5, stamp: stamp, remembered: known, covered: true)
+        _ = stage.ask(5, stamp: stamp, remembered: known, isUndone: true)
         #expect(
             answers(stage.step(.committed(through: 2))) == [
                 .acknowledge(ticket(5), .quorum, dots(2, 2))

@@ -1,8 +1,9 @@
 // When held sets are compared, and when a write that others hold and this node misses is pulled.
 
-import Cluster
 import Suppression
 import Testing
+
+@testable import Cluster
 
 private let me = Origin(node: NodeID(raw: 1), epoch: Epoch(raw: 10))
 private let origin = Origin(node: NodeID(raw: 2), epoch: Epoch(raw: 10))
@@ -85,5 +86,45 @@ private func writes(_ interval: ClosedRange<UInt64>) -> HeldSet {
         #expect(stage.told(at: 1_199) == 3)
         #expect(stage.told(at: 1_300) == 0)
         #expect(stage.told(at: 1_398) == 3)
+    }
+
+    @Test("a write that appears just behind another waits for its own moment, and no longer")
+    func ownMoment() {
+        var stage = Stage()
+        #expect(stage.named(1, by: donor, at: 1_000).isEmpty)
+        #expect(stage.named(2, by: donor, at: 1_060).isEmpty)
+        // The second has waited for 140 ms, 10 too few.
+        #expect(stage.named(2, by: donor, at: 1_200) == [writes(1...1)])
+        var late = Stage()
+        #expect(late.named(1, by: donor, at: 1_000).isEmpty)
+        #expect(late.named(2, by: donor, at: 1_060).isEmpty)
+        #expect(late.named(2, by: donor, at: 1_260) == [writes(1...2)])
+    }
+
+    @Test("a peer that lacks the write too, answering between two rounds, does not put it off")
+    func notPutOff() {
+        var stage = Stage()
+        #expect(stage.named(1, by: donor, at: 1_000).isEmpty)
+        #expect(stage.named(0, by: other, at: 1_190).isEmpty)
+        #expect(stage.named(1, by: donor, at: 1_200) == [writes(1...1)])
+    }
+
+    @Test("what is missing for long is remembered, and pulled as soon as a peer names it")
+    func remembered() {
+        var stage = Stage()
+        #expect(stage.named(1, by: donor, at: 1_000).isEmpty)
+        #expect(stage.named(1, by: donor, at: 9_000) == [writes(1...1)])
+    }
+
+    @Test("more moments than are told apart become one; nothing is forgotten")
+    func manyMoments() {
+        var exchange = Exchange()
+        let count = UInt64(Limits.doubtsCount) + 4
+        func overdue(_ last: UInt64, at millis: UInt64) -> HeldSet {
+            let now = millis * 1_000_000
+            return exchange.overdue(writes(1...last), arrived: HeldSet(), now: now) { _ in true }
+        }
+        for n in 1...count { _ = overdue(n, at: 30 * n) }
+        #expect(overdue(count, at: 30 * count + 200) == writes(1...count))
     }
 }

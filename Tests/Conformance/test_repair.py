@@ -103,6 +103,22 @@ def test_mended_by_another(three, tmp_path):
     eventually(lambda: victim.status()["ready"], "n2 trusts itself again")
 
 
+def test_said_again(three):
+    """An opt-out whose mark has vanished, said again under the same key, is done anew: whoever
+    hears yes is suppressed at once, where it was said."""
+    person, key = address(), "said-twice"
+    api = Api(three.nodes[2])
+    assert api.suppress(person, request_id=key)["durability"] == "quorum"
+    victim = three.nodes[2]
+    assert victim.stop() in (0, None)
+    assert delete(victim, count=1) == 1
+    victim.run(wait=False)
+    linked(victim)
+    assert Api(victim).decision(person) == "unknown", "its mark is gone, and it is in doubt"
+    assert Api(victim).suppress(person, request_id=key)["durability"] == "quorum"
+    assert Api(victim).decision(person) == "deny"
+
+
 def test_damaged_voters_vouch_for_nobody(three, tmp_path):
     """Two of three damaged: no majority of proofs, so neither ends its doubt by the other."""
     fill(three, 500, tmp_path)

@@ -61,8 +61,9 @@ extension World {
     }
 
     /// Half seconds after which a node that is still damaged is replaced: two rounds of the slowest
-    /// background with six others, and what two joiners may take, for whom it may have to wait.
-    private static let mendingRounds = 130
+    /// background with six others, and what two joiners may take, for whom it may have to wait: each
+    /// tries the other, and the damaged one, ten times before it goes on without them.
+    private static let mendingRounds = 200
 
     /// Bytes of comparing: questions of each tick to each peer, and twice all marks to each.
     private func repairBytes(_ rounds: Int) -> Int {
@@ -172,7 +173,7 @@ extension World {
                 now: shell.instant(now).bootNanos,
                 boundNanos: swarm.boundMillis * millisecond
             )
-            if !isVouched {
+            if !isVouched, !waitsForLost(shell) {
                 return "\(shell.name) has no lease"
             }
             if core.waitingCount > 0 { return "\(shell.name) owes answers" }

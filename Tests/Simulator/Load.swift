@@ -6,11 +6,13 @@ import Suppression
 @testable import Cluster
 
 extension World {
-    /// One of the people that this world is about.
+    /// One of the people that this world is about: in the first partition or the last, and each
+    /// with a prefix of its own, as with real people. A changed mark leads to all of its prefix.
     func key(_ n: Int) -> MarkKey {
+        let prefix = (n & 2 == 0 ? 0 : UInt64.max << 52) | UInt64(n & 0xfff) << 40
         let person = Person(
             tenant: TenantID(raw: 7),
-            recipient: Recipient(high: n & 2 == 0 ? 1 : .max << 52, low: UInt64(n))
+            recipient: Recipient(high: prefix | 1, low: UInt64(n))
         )
         return MarkKey(person: person, scope: .tenant, reason: .unsubscribe)
     }
@@ -67,7 +69,7 @@ extension World {
         _ policy: Policy,
         stamp: RequestStamp? = nil,
         remembered: Cluster.RememberedRequest? = nil,
-        covered: Bool = false
+        isUndone: Bool = false
     ) {
         let ticket = Ticket(raw: nextTicket)
         nextTicket += 1
@@ -83,7 +85,7 @@ extension World {
                     policy: policy,
                     stamp: stamp,
                     remembered: remembered,
-                    covered: covered
+                    isUndone: isUndone
                 )
             )
         )
@@ -100,11 +102,15 @@ extension World {
         // The body says which person: the same id always names the same one.
         let person = self.key(Int(nextStamp) % swarm.keysCount)
         let stamp = RequestStamp(id: id, body: nextStamp)
-        let known = shell.core?.request(id) ?? shell.disk.state.requests[id]
-        var isCovered = false
+        let fresh = shell.core?.request(id)
+        let known = fresh ?? shell.disk.state.requests[id]
+        var isUndone = false
         if let known {
             reach(.requestRepeated)
-            isCovered = shell.mark(person).covers(known.dots.dot(0))
+            let (mark, dot) = (shell.mark(person), known.dots.dot(0))
+            let isLost = fresh == nil && !mark.hasSeen(dot)
+            isUndone = mark.covers(dot) || isLost
+            if isLost { ledger.excuse(stampName(shell, stamp)) }
         }
         request(
             shell,
@@ -112,7 +118,7 @@ extension World {
             .available,
             stamp: stamp,
             remembered: known,
-            covered: isCovered
+            isUndone: isUndone
         )
     }
 

@@ -121,6 +121,9 @@ extension World {
         case .repair(let number, let message):
             repair(shell, .received(RepairID(peer: node, number: number), message))
         case .held(_, let set): shell.desk?.joining.told(set, by: node)
+        case .heldHash(let hash):
+            guard let core = shell.core, core.isJoining else { break }
+            if hash == core.held.fingerprint() { shell.desk?.joining.told(core.held, by: node) }
         default: break
         }
     }

@@ -82,8 +82,14 @@ extension World {
         }
     }
 
-    /// The sketch shows all that was committed.
+    /// The state merges what the log has, then its sketch is copied: what is proved of a sketch is
+    /// proved of the state that pages are read from.
     func freeze(_ shell: Shell) {
+        if shell.isDiskFull, !shell.disk.log.isEmpty {
+            let later = now + 20 * millisecond
+            return timeline.at(later, .freeze(shell.index, life: shell.life))
+        }
+        checkpointNow(shell)
         let marks = UInt64(shell.disk.truth.marks.count)
         repair(shell, .frozen(shell.disk.written?.sketch, marksCount: marks))
     }

@@ -57,8 +57,14 @@ extension World {
         let next = now + (isHealing ? 50 : swarm.checkpointMillis) * millisecond
         timeline.at(next, .checkpoint(shell.index, life: life))
         guard !shell.isDiskFull, !shell.disk.log.isEmpty else { return }
+        checkpointNow(shell)
+        if shell.dice.thousandths(100) { shell.backup = shell.disk }
+    }
+
+    /// What the log has goes into the state.
+    func checkpointNow(_ shell: Shell) {
+        guard !shell.disk.log.isEmpty else { return }
         shell.disk.checkpoint()
         told(shell, .checkpointed(through: shell.disk.watermark))
-        if shell.dice.thousandths(100) { shell.backup = shell.disk }
     }
 }

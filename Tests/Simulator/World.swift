@@ -102,8 +102,8 @@ final class World {
         if swarm.damageMillis > 0 { timeline.at(200 * millisecond, .misfortune) }
     }
 
-    /// Things that may happen in one world: the busiest of thousands of seeds took a tenth.
-    private static let stepsLimit = 500_000
+    /// Things that may happen in one world: the busiest of thousands of seeds took half of it.
+    private static let stepsLimit = 1_000_000
 
     /// Notes that a rare state was reached.
     func reach(_ rare: Rare) { outcome.reached[rare, default: 0] += 1 }
