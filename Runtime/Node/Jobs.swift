@@ -166,6 +166,7 @@ extension ExportRow {
             reason: key.reason,
             isSuppressed: mark == nil || !live.isEmpty,
             sinceMillis: live.map(\.time.wallMillis).filter { $0 > 0 }.min(),
+            untilMillis: mark?.end(atSeconds: seconds).map { $0 * 1_000 },
             ids: nil,
             source: live.max { $0.time < $1.time }?.source
         )

@@ -4,6 +4,8 @@
 //      "reason":"unsubscribe","suppressed":true,"since":"2026-11-21T03:51:00.123Z",
 //      "ids":["..."],"source":"one-click"}
 //
+// `until` follows `since` where the mark ends by itself: a pause, a soft bounce.
+//
 // Addresses are not stored, so a person is the digest under the tenant's pepper, in hex: whoever
 // has the list of addresses and the pepper can join the two, nobody else can.
 
@@ -23,6 +25,8 @@ public struct ExportRow: Sendable {
     public let isSuppressed: Bool
     /// When the oldest live opt-out was made, in milliseconds since 1970; nil when not known.
     public let sinceMillis: UInt64?
+    /// When it ends by itself, in milliseconds since 1970; nil, and left out, when it does not.
+    public let untilMillis: UInt64?
     /// What a consent would have to name; nil leaves the field out.
     public let ids: [[UInt8]]?
     /// Through which door the last opt-out came; nil when not known.
@@ -36,6 +40,7 @@ public struct ExportRow: Sendable {
         reason: Reason,
         isSuppressed: Bool,
         sinceMillis: UInt64?,
+        untilMillis: UInt64? = nil,
         ids: [[UInt8]]?,
         source: Source?
     ) {
@@ -45,6 +50,7 @@ public struct ExportRow: Sendable {
         self.reason = reason
         self.isSuppressed = isSuppressed
         self.sinceMillis = sinceMillis
+        self.untilMillis = untilMillis
         self.ids = ids
         self.source = source
     }
@@ -62,6 +68,10 @@ extension [UInt8] {
             json.field("suppressed", row.isSuppressed)
             json.key("since")
             if let since = row.sinceMillis { json.time(millis: since) } else { json.null() }
+            if let until = row.untilMillis {
+                json.key("until")
+                json.time(millis: until)
+            }
             if let ids = row.ids {
                 json.key("ids")
                 json.beginArray()

@@ -4,6 +4,7 @@ DESIGN 9: the host stages what was chosen before the page's function runs; 10.2:
 nothing, the answer to a change carries its durability, and no answer redirects or sets a cookie.
 """
 
+import json
 import shutil
 import time
 from datetime import datetime
@@ -184,6 +185,9 @@ def test_a_pause_ends(api, node):
     assert before + 30 * 86_400 <= end <= time.time() + 30 * 86_400, mark
     preferences(node, token, "choice=all")
     assert sorted("until" in mark for mark in api.marks(reader)) == [False, True]
+    rows = [json.loads(line) for line in api.send("GET", "/v1/export").text.splitlines()]
+    assert mark["until"] in [row.get("until") for row in rows if row["reason"] == "pause"]
+    assert not any("until" in row for row in rows if row["reason"] == "unsubscribe")
 
 
 @pytest.fixture(scope="module")

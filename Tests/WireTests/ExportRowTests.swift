@@ -34,6 +34,33 @@ import Wire
         )
     }
 
+    @Test("a mark that ends by itself says when")
+    func ending() {
+        var bytes: [UInt8] = []
+        bytes.appendExportRow(
+            ExportRow(
+                recipient: recipient,
+                stream: Array("news".utf8),
+                topic: Array("*".utf8),
+                reason: .pause,
+                isSuppressed: true,
+                sinceMillis: 1_795_233_060_123,
+                untilMillis: 1_797_825_060_000,
+                ids: nil,
+                source: .page
+            )
+        )
+        #expect(
+            String(decoding: bytes, as: UTF8.self)
+                == #"""
+                {"recipient":"00112233445566778899aabbccddeeff","stream":"news","topic":"*",\#
+                "reason":"pause","suppressed":true,"since":"2026-11-21T03:51:00.123Z",\#
+                "until":"2026-12-21T03:51:00.000Z","source":"page"}
+
+                """#
+        )
+    }
+
     @Test("what is not known is null; ids are left out when nobody asked for them")
     func unknown() {
         var bytes: [UInt8] = []
