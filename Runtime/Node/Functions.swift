@@ -9,6 +9,9 @@ import Token
 
 /// What a node begins with.
 struct FunctionStart {
+    /// What the configuration asks for; to go back to.
+    let first: FunctionRuntime
+    /// What serves.
     var runtime: FunctionRuntime
     let shelf: FunctionShelf
     let settings: FunctionSettings
@@ -22,6 +25,9 @@ enum Functions {
     /// The functions of every node, in the order in which `status` names them.
     static let specs = [FunctionSpec.unsubscribe, .preferences, .check]
 
+    /// Whether nodes come with a function of this name.
+    static func isBuiltIn(_ name: String) -> Bool { specs.contains { $0.name == name } }
+
     /// Starts what is configured and what served before; whatever fails, the built-ins serve and
     /// the log says why.
     static func start(_ parts: NodeParts) -> FunctionStart {
@@ -32,6 +38,7 @@ enum Functions {
         if parts.config.runsWasm { report(runtime, parts.log) }
         let shelf = FunctionShelf(folder: settings.cache)
         var start = FunctionStart(
+            first: runtime,
             runtime: runtime,
             shelf: shelf,
             settings: settings,

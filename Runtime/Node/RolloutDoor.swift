@@ -66,7 +66,7 @@ struct RolloutDesk {
 
     init(_ start: FunctionStart, own: NodeID, voters: VoterSet, _ node: Mailbox<NodeMessage>) {
         machine = Rollout(own: own, voters: voters, running: start.contents.running)
-        first = start.runtime
+        first = start.first
         versions = start.versions
         thread = FunctionThread(start.shelf, start.settings, start.runtime.workshop, node)
         for file in start.contents.artifacts { files[file.notice.digest] = file.bytes }
@@ -271,13 +271,11 @@ extension NodeLoop {
             }
         }
         guard let digest = running.digest else {
-            let isBuiltIn = Functions.specs.contains { $0.name == name }
-            guard isBuiltIn, let own = deploys.first.state(name) else {
+            guard let own = deploys.first.state(name) else {
                 metrics.functions.withLock { $0 = $0.without(name) }
                 return postFunctions()
             }
-            let version = own.generation == 0 ? own.version : nil
-            return publish(state(activation, running, version, lastGood: nil))
+            return publish(state(activation, running, own.version, lastGood: nil))
         }
         let before = activation.previous.flatMap { deploys.versions[$0] }
         publish(state(activation, running, deploys.versions[digest], lastGood: before))

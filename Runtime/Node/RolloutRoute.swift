@@ -83,14 +83,11 @@ extension NodeLoop {
         guard now.digest != nil else {
             throw Refused(.notFound, "No version of \(name) is active.")
         }
-        guard now.previous != nil || isBuiltIn(name) else {
+        guard now.previous != nil || Functions.isBuiltIn(name) else {
             throw Refused(.conflict, "No version of \(name) served before this one.")
         }
         return propose(name, .serve(now.previous), by: admin, exchange)
     }
-
-    /// Whether nodes come with a function of this name.
-    func isBuiltIn(_ name: String) -> Bool { Functions.specs.contains { $0.name == name } }
 
     /// The digest of a version that this node has.
     func published(_ name: String, _ text: String) throws -> ArtifactDigest {

@@ -33,7 +33,7 @@ extension NodeLoop {
             guard now?.trial != nil else { throw noTrial(name) }
             return propose(name, .endTrial, by: admin, exchange)
         }
-        guard now?.digest != nil || isBuiltIn(name) else {
+        guard now?.digest != nil || Functions.isBuiltIn(name) else {
             throw Refused(.conflict, "No version of \(name) serves yet; deploy one first.")
         }
         let digest: ArtifactDigest

@@ -122,11 +122,6 @@ struct Deployer {
         try proved(try doors.call(body))
     }
 
-    /// Lets the version before serve again.
-    func rollBack(_ name: String) throws(Failure) -> Deployment {
-        try change { client throws(ClientError) in try client.rollBackFunction(name) }
-    }
-
     private func places(_ digest: String) throws(Failure) -> [VersionPlace] {
         let listing = try doors.call { client throws(ClientError) in try client.functions() }
         return listing.versions.first { $0.digest == digest }?.places ?? []
@@ -179,11 +174,13 @@ struct Deployer {
         do throws(ClientError) {
             let client = try QuellClient(address: address, key: doors.key)
             let listing = try client.functions()
+            let row = listing.functions.first { $0.name == activated.name }
+            // Back to what the nodes came with: a module, where one is configured.
+            let first = row?.source == "deployed" ? row?.digest : nil
             let wanted = activated.trial?.digest ?? activated.digest
             let found = try client.probeFunction(activated.name, digest: wanted)
-            let row = listing.functions.first { $0.name == activated.name }
             let isThere =
-                found.digest == wanted && found.isWell
+                found.digest == wanted ?? first && found.isWell
                 && (row?.generation ?? activated.generation) == activated.generation
             return VersionPlace(
                 node: listing.node,
@@ -267,12 +264,10 @@ struct FnRollback: ParsableCommand {
         discussion: "It compiles nothing.\n\nEXAMPLE\n  quell fn rollback greet"
     )
     @Argument(help: "The function.") var name: String
-    @OptionGroup var options: DeployOptions
-    @Flag(name: .long, help: "Print JSON.") var json = false
+    @OptionGroup var change: FnChange
 
     func run() throws {
-        let doors = try options.target.adminDoors()
-        try Deployer(doors).rollBack(name).report(isJSON: json)
+        try change.run { client throws(ClientError) in try client.rollBackFunction(name) }
     }
 }
 

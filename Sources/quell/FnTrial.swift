@@ -14,10 +14,31 @@ struct FnChange: ParsableArguments {
     @OptionGroup var options: DeployOptions
     @Flag(name: .long, help: "Print JSON.") var json = false
 
-    /// Does it, and proves it on every node; a refusal of the voters is exit code 1.
-    func run(_ body: (QuellClient) throws(ClientError) -> ActivatedFunction) throws {
+    /// Does it, and proves it on every node.
+    ///
+    /// - Parameter conflict: the exit code for what the nodes refuse as things are (409), where it
+    ///   has one of its own.
+    func run(
+        conflict: FailureCode? = nil,
+        _ body: (QuellClient) throws(ClientError) -> ActivatedFunction
+    ) throws {
         let deployer = Deployer(try options.target.adminDoors())
-        try deployer.change(body).report(isJSON: json)
+        var refusal: String?
+        let done: Deployment
+        do throws(Failure) {
+            done = try deployer.change { client throws(ClientError) in
+                do throws(ClientError) {
+                    return try body(client)
+                } catch {
+                    if case .refused(409, _, let detail) = error { refusal = detail }
+                    throw error
+                }
+            }
+        } catch {
+            guard let refusal, let conflict else { throw error }
+            throw Failure(conflict, refusal)
+        }
+        done.report(isJSON: json)
     }
 }
 
@@ -100,22 +121,8 @@ struct FnPromote: ParsableCommand {
     @OptionGroup var change: FnChange
 
     func run() throws {
-        let deployer = Deployer(try change.options.target.adminDoors())
-        var refusal: String?
-        let done: Deployment?
-        do throws(Failure) {
-            done = try deployer.change { client throws(ClientError) in
-                do throws(ClientError) {
-                    return try client.promoteFunction(name)
-                } catch {
-                    if case .refused(409, _, let detail) = error { refusal = detail }
-                    throw error
-                }
-            }
-        } catch {
-            guard let refusal else { throw error }
-            throw Failure(.no, refusal)
+        try change.run(conflict: .no) { client throws(ClientError) in
+            try client.promoteFunction(name)
         }
-        done?.report(isJSON: change.json)
     }
 }

@@ -6,6 +6,7 @@ does, an opt-out is taken, a suppressed person is denied, the node lives and nam
 
 import hashlib
 import importlib
+import json
 import shutil
 import sys
 
@@ -14,6 +15,7 @@ import redis
 
 from api import Api, one_click, visit
 from cluster import ROOT, address, call, eventually, is_running, split
+from fn import deploy, edit, fn, shipped
 
 BUILT = ROOT / ".build" / "functions"
 
@@ -325,3 +327,23 @@ def test_allow_for_a_suppressed_person_is_overruled(deployed, assemble):
     assert deployed.api.decision(reader) == "deny"
     assert deployed.resp().get(f"allow:marketing:news:{reader}") is None
     assert deployed.function("check")["overruled"] == before + 1
+
+
+def test_back_to_the_modules_of_the_configuration(deployed, tmp_path):
+    """`rollback` goes back to what the node came with: the folder's module, restarted or not."""
+    deployed.replace()
+    module = hashlib.sha256((BUILT / "unsubscribe.wasm").read_bytes()).hexdigest()
+    folder = shipped("unsubscribe", tmp_path)
+    edit(folder, "Sources/Words.swift", '"Unsubscribe"', '"Really stop?"')
+    edit(folder, "function.yaml", "version: 1.0.0", "version: 9.0.0")
+    for is_restarted in (False, True):
+        digest = deploy(deployed.cluster, folder)["digest"]
+        assert deployed.node.status()["functions"][0]["digest"] == digest
+        if is_restarted:
+            deployed.node.stop()
+            deployed.node.run()
+            assert deployed.node.status()["functions"][0]["digest"] == digest
+        back = json.loads(fn(deployed.cluster, "rollback", "unsubscribe", "--json"))
+        assert back["digest"] is None and back["nodes"][0]["state"] == "active", back
+        assert deployed.node.status()["functions"][0]["digest"] == module
+        assert b"<h1>Unsubscribe</h1>" in deployed.opts_out()
