@@ -40,7 +40,8 @@ struct FunctionShelf: Sendable {
             case "artifact":
                 guard let digest = ArtifactDigest(hex: words[1]), let millis = UInt64(words[3]),
                     let file = FileManager.default.contents(atPath: path(digest)),
-                    let bytes = UInt32(exactly: file.count), bytes <= Cluster.Limits.artifactBytes
+                    let bytes = UInt32(exactly: file.count), bytes <= Cluster.Limits.artifactBytes,
+                    holds(Array(file), digest)
                 else { continue }
                 let notice = ArtifactNotice(
                     digest: digest,
@@ -60,6 +61,14 @@ struct FunctionShelf: Sendable {
             }
         }
         return contents
+    }
+
+    /// Whether these bytes are the artifact of this name. Others are not handed on, nor prepared as
+    /// what they are not: the artifact is fetched again.
+    private func holds(_ bytes: [UInt8], _ digest: ArtifactDigest) -> Bool {
+        do throws(LoadError) {
+            return try Artifact(bytes: bytes).digest == digest.bytes
+        } catch { return false }
     }
 
     /// Keeps an artifact's file.
