@@ -2,11 +2,12 @@
 //
 //     no trial    main: all
 //     canary      main: the others              side: its share; where it fails, what serves
-//     shadow      main: all                     side: its share once more, compared
+//     shadow      main: all                     side: its share once more, asked later
 //
-// Each lane is a batch of at most 512 items and one call. A check can only tighten (DESIGN 9): the
-// words of a guest about what the host denies are counted and ignored, and what serves and fails
-// has said deny to everything.
+// Each lane is a batch of at most 512 items and one call. Where no version serves, the built-in
+// decides item by item, and no main lane is filled. A check can only tighten (DESIGN 9): the words
+// of a guest about what the host denies are counted and ignored, and what serves and fails has said
+// deny to everything.
 
 import CheckFunction
 import Cluster
@@ -17,29 +18,33 @@ import Suppression
 /// Items for one call, and where their answers go.
 private struct CheckLane {
     var call = CheckCall()
-    var items: [CheckItem] = []
     /// Places of the decisions.
     var indices: [Int] = []
 
     mutating func begin() {
         call.begin()
-        items.removeAll(keepingCapacity: true)
         indices.removeAll(keepingCapacity: true)
     }
 
     mutating func append(_ item: CheckItem, _ index: Int) {
         call.append(item)
-        items.append(item)
         indices.append(index)
     }
+}
+
+/// Whose run it is, and when.
+private struct CheckRun {
+    let tenant: TenantID
+    let nowMillis: UInt64
+    let isBatch: Bool
 }
 
 /// The lanes of one loop, kept from run to run for their room.
 struct CheckLanes {
     private var main = CheckLane()
     private var side = CheckLane()
-    /// What serves has said of each item of the shadow's share; nil where it had no answer.
-    private var words: [Decision?] = []
+    /// What serves has said of each item of the shadow's share.
+    private var words: [Decision] = []
     /// For each item of the shadow's share, its place in the main lane.
     private var places: [Int] = []
 
@@ -49,30 +54,42 @@ struct CheckLanes {
     ///   - allowsOnly: pass over what is not allowed anyway; else a guest that would allow it is
     ///     counted.
     ///   - decisions: tightened.
+    ///   - comparisons: receive what a shadow is to be asked.
     mutating func run(
         _ checking: ServedFunction,
         _ queries: [Query?],
         _ tenant: TenantID,
         now: Instant,
         allowsOnly: Bool,
-        _ decisions: inout [Decision]
+        _ decisions: inout [Decision],
+        _ comparisons: inout Comparisons
     ) {
-        let isBatch = allowsOnly || queries.count > 1
+        let run = CheckRun(
+            tenant: tenant,
+            nowMillis: now.wallMillis,
+            isBatch: allowsOnly || queries.count > 1
+        )
         begin()
         for index in queries.indices {
             guard let query = queries[index], !allowsOnly || decisions[index] == .allow
             else { continue }
             let item = CheckItem(query)
             let isTried = checking.trial?.share.contains(item.recipient.low) ?? false
-            if isTried {
-                side.append(item, index)
-                places.append(main.indices.count)
+            if isTried { side.append(item, index) }
+            if !isTried || checking.trial?.isCanary == false {
+                if checking.serving == nil {
+                    let word = Check.decide(item, nowMillis: run.nowMillis)
+                    decisions[index] = tightened(decisions[index], by: word)
+                    if isTried { words.append(word) }
+                } else {
+                    if isTried { places.append(main.indices.count) }
+                    main.append(item, index)
+                }
             }
-            if !isTried || checking.trial?.isCanary == false { main.append(item, index) }
             guard main.call.isFull || side.call.isFull else { continue }
-            settle(checking, tenant, now: now, isBatch: isBatch, &decisions)
+            settle(checking, run, queries, &decisions, &comparisons)
         }
-        settle(checking, tenant, now: now, isBatch: isBatch, &decisions)
+        settle(checking, run, queries, &decisions, &comparisons)
     }
 
     private mutating func begin() {
@@ -84,33 +101,29 @@ struct CheckLanes {
 
     private mutating func settle(
         _ checking: ServedFunction,
-        _ tenant: TenantID,
-        now: Instant,
-        isBatch: Bool,
-        _ decisions: inout [Decision]
+        _ run: CheckRun,
+        _ queries: [Query?],
+        _ decisions: inout [Decision],
+        _ comparisons: inout Comparisons
     ) {
-        let millis = now.wallMillis
-        let keepsWords = checking.trial?.isCanary == false
-        let isMainAnswered = serve(&main, checking.serving, tenant, millis, isBatch, &decisions)
-        if keepsWords, !side.indices.isEmpty {
-            for place in places {
-                words.append(
-                    checking.serving == nil
-                        ? Check.decide(main.items[place], nowMillis: millis)
-                        : isMainAnswered ? main.call.decision(place) : nil
-                )
-            }
+        if let serving = checking.serving, !main.indices.isEmpty,
+            serve(&main, serving, run, &decisions)
+        {
+            for place in places { words.append(main.call.decision(place)) }
         }
         if let trial = checking.trial, !side.indices.isEmpty {
-            if trial.isCanary {
-                // Where the canary has no answer, what serves has.
-                if !isAnswered(&side, trial.version, tenant, millis, isBatch) {
-                    _ = serve(&side, checking.serving, tenant, millis, isBatch, &decisions)
-                } else {
-                    follow(side, trial.version, &decisions)
+            if !trial.isCanary {
+                compare(trial.version, run, &comparisons)
+            } else if isAnswered(&side, trial.version, run) {
+                follow(side, trial.version, &decisions)
+            } else if let serving = checking.serving {
+                _ = serve(&side, serving, run, &decisions)
+            } else {
+                for index in side.indices {
+                    guard let query = queries[index] else { continue }
+                    let word = Check.decide(CheckItem(query), nowMillis: run.nowMillis)
+                    decisions[index] = tightened(decisions[index], by: word)
                 }
-            } else if isAnswered(&side, trial.version, tenant, millis, isBatch) {
-                compare(trial.version)
             }
         }
         begin()
@@ -119,21 +132,11 @@ struct CheckLanes {
     /// Lets what serves decide; false where it has no answer, and nobody may be written to then.
     private func serve(
         _ lane: inout CheckLane,
-        _ serving: ServedVersion?,
-        _ tenant: TenantID,
-        _ millis: UInt64,
-        _ isBatch: Bool,
+        _ serving: ServedVersion,
+        _ run: CheckRun,
         _ decisions: inout [Decision]
     ) -> Bool {
-        guard !lane.indices.isEmpty else { return true }
-        guard let serving else {
-            for (item, index) in zip(lane.items, lane.indices) {
-                let word = Check.decide(item, nowMillis: millis)
-                decisions[index] = tightened(decisions[index], by: word)
-            }
-            return true
-        }
-        guard isAnswered(&lane, serving, tenant, millis, isBatch) else {
+        guard isAnswered(&lane, serving, run) else {
             for index in lane.indices { decisions[index] = tightened(decisions[index], by: .deny) }
             return false
         }
@@ -144,12 +147,15 @@ struct CheckLanes {
     private func isAnswered(
         _ lane: inout CheckLane,
         _ version: ServedVersion,
-        _ tenant: TenantID,
-        _ millis: UInt64,
-        _ isBatch: Bool
+        _ run: CheckRun
     ) -> Bool {
         version.answer { guest throws(CallFailure) in
-            try lane.call.ask(guest, tenant: tenant, isBatch: isBatch, nowMillis: millis)
+            try lane.call.ask(
+                guest,
+                tenant: run.tenant,
+                isBatch: run.isBatch,
+                nowMillis: run.nowMillis
+            )
         } != nil
     }
 
@@ -169,17 +175,22 @@ struct CheckLanes {
         version.guest.version.tally.overruled(overruled)
     }
 
-    /// Counts where the shadow says something else; its words end here.
-    private func compare(_ shadow: ServedVersion) {
-        var (compared, differing, loosened) = (0, 0, 0)
-        for (place, word) in words.enumerated() {
-            guard let word else { continue }
-            compared += 1
-            let isAllowed = side.call.decision(place) == .allow
-            if isAllowed != (word == .allow) { differing += 1 }
-            if isAllowed, word != .allow { loosened += 1 }
-        }
-        shadow.guest.version.tally.compared(compared, differing: differing, loosened: loosened)
+    /// Leaves the shadow's share for later; without an answer there is nothing to compare it with.
+    private mutating func compare(
+        _ shadow: ServedVersion,
+        _ run: CheckRun,
+        _ comparisons: inout Comparisons
+    ) {
+        guard words.count == side.indices.count else { return }
+        let question = Comparison.checks(
+            side.call,
+            words,
+            tenant: run.tenant,
+            nowMillis: run.nowMillis,
+            isBatch: run.isBatch
+        )
+        // Its room has gone with it.
+        if comparisons.append(shadow, question) { side.call = CheckCall() }
     }
 }
 

@@ -5,7 +5,8 @@
 //     /f/NAME/      wasm ─► fails ─► the version before ─► fails ─► 503
 //     check         wasm ─► fails ─► deny
 //
-// What is on trial is asked before, for its share, or after, for comparison (ServedFunction.swift).
+// A canary is asked before, for its share (ServedFunction.swift); a shadow once the answers of the
+// turn have left (Comparison.swift).
 //
 // The host's own opt-out does not pass through here: it is staged before (OptOutRoute.swift), so no
 // function can lose it. A check can only tighten (DESIGN 9). RESP passes on what would be allowed;
@@ -30,6 +31,7 @@ final class LoopFunctions {
     private var direct: [[UInt8]: ServedFunction] = [:]
     private var buffer: [UInt8] = []
     private var lanes = CheckLanes()
+    private var comparisons = Comparisons()
 
     init(_ runtime: FunctionRuntime) { adopt(runtime) }
 
@@ -43,15 +45,18 @@ final class LoopFunctions {
             .map { ServedFunction($0, replacing: checking) }
         let old = direct
         direct = [:]
-        for state in runtime.states
-        where !Functions.specs.contains(where: { $0.name == state.name }) {
+        for state in runtime.states where !Functions.isBuiltIn(state.name) {
             let name = Array(state.name.utf8)
             direct[name] = ServedFunction(state, replacing: old[name])
         }
     }
 
-    /// Whether a `check` that is active in the cluster is not here: nobody may be written to then.
-    private var lacksCheck: Bool { checking?.state.isMissing == true }
+    /// Whether a `check` that is active in the cluster cannot be asked here: nobody may be written
+    /// to then.
+    private var lacksCheck: Bool { checking?.isLacking == true }
+
+    /// Asks shadows what was answered in this turn; its answers have left.
+    func compare() { comparisons.settle(&buffer) }
 
     /// The page of a link, and what the function adds to the host's own suppression.
     ///
@@ -62,7 +67,8 @@ final class LoopFunctions {
         let served = isPreferences ? preferences : unsubscribe
         let given = given(request, served, subject, isPreferences: isPreferences)
         if let subject, let shadow = served?.shadow(for: subject) {
-            compare(shadow, request, given)
+            let (response, context) = given
+            _ = comparisons.append(shadow, .link(request, response, context.effects))
         }
         return given
     }
@@ -83,27 +89,6 @@ final class LoopFunctions {
             isPreferences
             ? Preferences.handle(request, &context) : Unsubscribe.handle(request, &context)
         return (response, context)
-    }
-
-    /// Asks the shadow the same; what it would stage is forgotten.
-    private func compare(
-        _ shadow: ServedVersion,
-        _ request: Request,
-        _ given: (response: Response, context: Context)
-    ) {
-        let answer = shadow.answer { guest throws(CallFailure) in
-            try guest.answer(request, &buffer)
-        }
-        guard let answer else { return }
-        let (mine, theirs) = (given.context.effects, answer.context.effects)
-        let isOther = answer.response != given.response || mine != theirs
-        // A suppression that the shadow would not stage is somebody who would get more mail.
-        let isLoose = mine.contains { !theirs.contains($0) }
-        shadow.guest.version.tally.compared(
-            1,
-            differing: isOther ? 1 : 0,
-            loosened: isLoose ? 1 : 0
-        )
     }
 
     /// What a request to /f/NAME/ gets.
@@ -132,9 +117,7 @@ final class LoopFunctions {
         // Sticky by request: there is no recipient that the host knows of.
         let subject = served.trial == nil ? 0 : request.hash
         let ask = { (guest: Guest) throws(CallFailure) in
-            let reply = try guest.direct(request, mayStage: mayStage, &self.buffer)
-            guard reply.response.isSendable else { throw .badResponse }
-            return reply
+            try guest.sendable(request, mayStage: mayStage, &self.buffer)
         }
         if let canary = served.canary(for: subject),
             canary.guest.version.takes(request.method), let answer = canary.answer(ask)
@@ -144,14 +127,9 @@ final class LoopFunctions {
         guard version.takes(request.method) else { return .methods(version.methods) }
         guard let answer = served.answer(ask) else { return .failed }
         if let shadow = served.shadow(for: subject),
-            shadow.guest.version.takes(request.method), let other = shadow.answer(ask)
+            shadow.guest.version.takes(request.method)
         {
-            let isLoose = answer.effects.contains { !other.effects.contains($0) }
-            shadow.guest.version.tally.compared(
-                1,
-                differing: other == answer ? 0 : 1,
-                loosened: isLoose ? 1 : 0
-            )
+            _ = comparisons.append(shadow, .direct(request, answer, mayStage: mayStage))
         }
         return .answer(answer)
     }
@@ -181,10 +159,18 @@ final class LoopFunctions {
         now: Instant,
         _ decisions: inout [Decision]
     ) {
-        guard let checking, checking.serving != nil || checking.trial != nil else {
-            return lacksCheck ? withhold(&decisions) : ()
-        }
-        lanes.run(checking, queries, tenant, now: now, allowsOnly: true, &decisions)
+        guard !lacksCheck else { return withhold(&decisions) }
+        // The built-in has nothing to add to what the marks say.
+        guard let checking, checking.serving != nil || checking.trial != nil else { return }
+        lanes.run(
+            checking,
+            queries,
+            tenant,
+            now: now,
+            allowsOnly: true,
+            &decisions,
+            &comparisons
+        )
     }
 
     /// A check that should be asked cannot be: what it would have to say counts as no.
@@ -203,7 +189,15 @@ final class LoopFunctions {
     ) {
         var decisions = verdicts.map(\.0.decision)
         if let checking, !lacksCheck {
-            lanes.run(checking, queries, tenant, now: now, allowsOnly: false, &decisions)
+            lanes.run(
+                checking,
+                queries,
+                tenant,
+                now: now,
+                allowsOnly: false,
+                &decisions,
+                &comparisons
+            )
         } else {
             // A malformed address is denied already.
             withhold(&decisions)

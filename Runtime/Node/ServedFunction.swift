@@ -2,7 +2,7 @@
 // stands behind both.
 //
 //     canary, for its share ─► fails ─► what serves ─► fails ─► the version before
-//     shadow, for its share: asked after the answer is known, compared, forgotten
+//     shadow, for its share: asked after the answer has left, compared, forgotten
 //
 // A breaker for each version keeps one that fails from being waited for; when it opens, that is
 // this node's word that the version is broken (TrialDoor.swift).
@@ -105,6 +105,9 @@ final class ServedFunction {
             }
         }
     }
+
+    /// Whether a version should serve that this node has not, or that this loop has no room for.
+    var isLacking: Bool { state.isMissing || state.version != nil && serving == nil }
 
     /// The version that served before, where the function's policy falls back on it.
     private var lastGood: ServedVersion? {

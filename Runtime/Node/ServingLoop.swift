@@ -141,7 +141,8 @@ final class ServingLoop: Turn {
         loop.close()
     }
 
-    /// Drains the mailbox, serves what is parsed, flushes each connection once.
+    /// Drains the mailbox, serves what is parsed, flushes each connection once; then there is time
+    /// for shadows.
     func turn(loop: Loop) {
         guard let server, let resp else { return }
         door.mailbox.drain(into: &messages)
@@ -155,6 +156,7 @@ final class ServingLoop: Turn {
         server.flush()
         resp.flush()
         view.endTurn()
+        functions.compare()
         publish(server)
         if isDraining, server.isDrained, resp.isDrained { finish(server, resp) }
     }

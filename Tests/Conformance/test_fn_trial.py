@@ -226,6 +226,70 @@ def test_a_shadow_that_loosens_is_not_promoted(three, tmp_path):
     assert {one["decision"] for one in Api(three.node).check_many(readers)} == {"deny"}
 
 
+def test_a_shadow_delays_no_answer(three, tmp_path):
+    """A shadow is asked once the answer has left: who has the answer finds it not compared yet."""
+    deploy(three, greet(tmp_path))
+    slow = greet(tmp_path)
+    edit(slow, "Sources/Greet.swift", 'body.append("Hello, ")',
+         "var mixed = request.nowMillis | 1\n"
+         "if request.nowMillis > 1_735_000_000_000 { for _ in 0..<6_000_000 {\n"
+         "mixed ^= mixed << 13; mixed ^= mixed >> 7; mixed ^= mixed << 17 } }\n"
+         'body.append(mixed == 0 ? "Bye, " : "Hello, ")')
+    edit(slow, "function.yaml", "version: 0.1.0", "version: 0.7.0")
+    edit(slow, "function.yaml", "deadline_ms: 5", "deadline_ms: 50")
+    version = told(three, "deploy", str(slow), "--shadow", "100")["shadow"][:12]
+    name = f'quell_function_compared_total{{function="greet",version="{version}"}} '
+
+    def compared():
+        return int(metrics(three.node).partition(name)[2].split()[0])
+
+    behind = 0
+    for count in range(1, 21):
+        assert greets(three.node, f"Hello, p{count}!\n", f"/f/greet/p{count}")
+        behind += compared() < count
+    assert behind > 0
+    eventually(lambda: compared() == 20, "all of them compared", every=0.05)
+    told(three, "shadow", "greet", "--percent", "0")
+
+
+def test_a_canary_that_fails_is_answered_for_by_what_serves(three, tmp_path):
+    """A failing canary: the same request is answered by the version that serves, not the built-in.
+    """
+    for place in ("a", "b"):
+        (tmp_path / place).mkdir()
+    # Links: a page that is not the built-in's.
+    page = shipped("unsubscribe", tmp_path / "a")
+    edit(page, "Sources/Words.swift", '"Unsubscribe"', '"Really stop?"')
+    edit(page, "function.yaml", "version: 1.0.0", "version: 9.1.0")
+    told(three, "deploy", str(page))
+    edit(page, "Sources/Unsubscribe.swift", "switch request.outcome {",
+         "if request.nowMillis > 1_735_000_000_000 { fatalError() }\n"
+         "        switch request.outcome {")
+    edit(page, "function.yaml", "version: 9.1.0", "version: 9.2.0")
+    told(three, "deploy", str(page), "--canary", "100")
+    api = Api(three.node)
+    for _ in range(5):
+        assert "Really stop?" in visit(three.node, "GET", api.token(address())).text
+    assert "100 %" in fn(three, "status", "unsubscribe")
+    told(three, "canary", "unsubscribe", "0")
+    told(three, "rollback", "unsubscribe")
+    # Checks: neither an allow of what serves becomes a denial, nor the reverse.
+    odd = "item.recipient.low % 2 == 0 ? .deny : .allow"
+    told(three, "deploy", str(check_function(tmp_path / "a", "        " + odd)))
+    readers = [address() for _ in range(40)]
+    said = [one["decision"] for one in api.check_many(readers)]
+    assert set(said) == {"allow", "deny"}
+    bad = check_function(
+        tmp_path / "b",
+        f"        if nowMillis > 1_735_000_000_000 {{ fatalError() }}\n        return {odd}")
+    edit(bad, "function.yaml", "version: 2.0.0", "version: 3.1.0")
+    told(three, "deploy", str(bad), "--canary", "100")
+    assert [one["decision"] for one in api.check_many(readers)] == said
+    assert [api.decision(reader) for reader in readers] == said
+    told(three, "canary", "check", "0")
+    told(three, "rollback", "check")
+
+
 def test_two_activations_at_once(three, tmp_path):
     """Of two activations at once one serves, and the other is answered 409."""
     digests = []
