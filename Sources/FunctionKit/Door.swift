@@ -51,16 +51,6 @@
             }
         }
 
-        /// The same for either, as functions of the first release name it.
-        public static func answer(
-            _ kind: Int32,
-            _ length: Int32,
-            as wanted: AbiKind,
-            _ handler: (Request, inout Context) -> Response
-        ) -> Int32 {
-            wanted == .http ? direct(kind, length, handler) : link(kind, length, handler)
-        }
-
         private static func say(
             _ request: Request,
             _ handler: (Request, inout Context) -> Response
