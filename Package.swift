@@ -198,7 +198,10 @@ let package = Package(
         ),
         .testTarget(
             name: "NodeTests",
-            dependencies: ["Cluster", "EventLoop", "Node", "Storage", "Suppression"],
+            dependencies: [
+                "Cluster", "EventLoop", "FunctionHost", "FunctionKit", "Node", "Storage",
+                "Suppression",
+            ],
             swiftSettings: strict
         ),
         .testTarget(

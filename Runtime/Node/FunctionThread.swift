@@ -108,7 +108,8 @@ final class FunctionThread: Sendable {
         } catch { return .spoiled(notice.digest, from: nil, why: error.description) }
     }
 
-    private func take(
+    /// Looks at what a peer has sent, and keeps it if it is what it was called.
+    func take(
         _ digest: ArtifactDigest,
         _ millis: UInt64,
         _ bytes: [UInt8],

@@ -10,7 +10,7 @@ import pytest
 from api import Api, one_click, visit
 from cluster import address, eventually, is_running
 from fn import (
-    admin, artifact, built, deploy, edit, fn, function, greet, greets, seed, shipped)
+    admin, artifact, built, deploy, edit, fn, function, get, greet, greets, runs, seed, shipped)
 
 EMPTY = b"\0asm\1\0\0\0"
 
@@ -91,6 +91,73 @@ def test_a_signature_counts_where_it_arrives(three, parts, tmp_path):
     named_everywhere(three, digest, "not signed")
     for one in three.nodes:
         assert greets(one, "Hello, Ada!\n")
+
+
+def test_a_signature_counts_at_the_start(three, parts, tmp_path):
+    """What an earlier life ran serves again, where somebody trusted has signed it."""
+    made, digest = artifact(parts[0].replace(b"name: greet", b"name: sneaky"), *parts[1:])
+    node = three.nodes[2]
+    node.stop()
+    (node.data / "functions" / f"{digest}.qfn").write_bytes(made)
+    listed = node.data / "functions" / "shelf.txt"
+    listed.write_text(listed.read_text() + f"artifact {digest} sneaky 4000000000000\n"
+                      f"running sneaky 1 {digest}\n")
+    node.run()
+    assert get(node, "/f/sneaky/Ada").status == 503
+    assert "not signed" in function(node, "sneaky")["error"]
+    assert greets(node, "Hello, Ada!\n")
+
+
+def test_a_file_of_another_artifact_is_no_artifact(three, tmp_path):
+    """Digest is identity: what lies under a name and is something else is fetched again."""
+    node, folder = three.nodes[2], greet(tmp_path)
+    edit(folder, "function.yaml", "version: 0.1.0", "version: 0.1.8")
+    older = deploy(three, folder)["digest"]
+    newer = deploy(three, greet(tmp_path, "Newer"))["digest"]
+    files = node.data / "functions"
+    whole = (files / f"{newer}.qfn").read_bytes()
+    cut = bytearray(whole)
+    cut[len(cut) // 2] ^= 1
+    for other in ((files / f"{older}.qfn").read_bytes(), bytes(cut), whole[:-9], b""):
+        node.stop()
+        (files / f"{newer}.qfn").write_bytes(other)
+        node.run()
+        eventually(lambda: greets(node, "Newer, Ada!\n"), "the artifact again", seconds=20)
+        assert function(node, "greet")["digest"] == newer
+        assert (files / f"{newer}.qfn").read_bytes() == whole
+    fn(three, "rollback", "greet")
+
+
+def test_a_node_that_cannot_load_it_keeps_what_served(three, tmp_path):
+    """What runs goes on where the new version does not load, and follows once it can."""
+    folder = greet(tmp_path)
+    edit(folder, "function.yaml", "version: 0.1.0", "version: 0.1.7")
+    older = deploy(three, folder)["digest"]
+    node = three.nodes[2]
+    files, aside = node.data / "functions", node.data / "functions.aside"
+    files.rename(aside)
+    files.write_bytes(b"a file: nothing can be kept below it")
+    try:
+        told = json.loads(fn(three, "publish", str(greet(tmp_path, "Newer")), "--json"))
+        newer = told["digest"]
+        answer = eventually(
+            lambda: (found := admin(three, three.node, "POST", "/v1/functions/activate", {
+                "name": "greet", "digest": newer})).status == 200 and found,
+            "activated by n1 and n2", every=0.2)
+        for other in three.nodes[:2]:
+            runs(other, "greet", newer)
+        eventually(lambda: any(
+            row["name"] == "greet" and row["generation"] == answer.json()["generation"]
+            for row in admin(three, node).json()["activations"]), "the register on n3")
+        for _ in range(300):
+            assert greets(node, "Hello, Ada!\n")
+        assert function(node, "greet")["digest"] == older
+    finally:
+        files.unlink()
+        aside.rename(files)
+    eventually(lambda: function(node, "greet")["digest"] == newer, "n3 follows", seconds=90)
+    assert greets(node, "Newer, Ada!\n")
+    fn(three, "rollback", "greet")
 
 
 def test_effects_on_get_are_a_bad_response(three, tmp_path):

@@ -224,6 +224,8 @@ def test_a_broken_page_loses_no_choice(as_wasm):
     reader = address()
     answer = preferences(as_wasm.node, as_wasm.api.token(reader), "choice=all")
     assert answer.header("quell-durability") == "quorum" and "undo" in answer.text
+    # Its own built-in, not another page that would do.
+    assert "<h1>Your choice is saved</h1>" in answer.text
     assert marks(as_wasm.api, reader) == {("*", "*", "unsubscribe")}
     eventually(
         lambda: as_wasm.function("preferences").get("error"), "the failure is told", 5)
