@@ -311,7 +311,10 @@ class Cluster:
     def stop(self):
         """`quell dev stop`, then makes sure by pid that nothing of ours is left."""
         done = quell("dev", "stop", "--dir", self.dir)
-        for child in self.children.values():
+        running = [child for child in self.children.values() if child.poll() is None]
+        for child in running:
+            child.terminate()  # a joiner, of whom `dev stop` knows nothing
+        for child in running:
             try:
                 child.wait(timeout=10)
             except subprocess.TimeoutExpired:
