@@ -4,12 +4,11 @@ extension Rule {
     /// Every value of Limits is read by somebody; an unused bound is a bound that nobody keeps.
     static func limits(declaredIn homes: [SourceFile], usedIn files: [SourceFile]) -> [Finding] {
         let pattern = compiled(#"\bstatic\s+(?:let|var)\s+(\w+)"#)
-        var code = files.map { Blanked($0.text).text }.joined(separator: "\n")
-        code += homes.flatMap { Blanked($0.text).lines }
-            .map { $0.replacing(pattern, with: "") }.joined(separator: "\n")
-        return declarations(pattern, in: homes).filter { declared in
-            !code.contains(compiled(#"\b\#(declared.name)\b"#))
-        }.map {
+        var used = Set(files.flatMap { words(in: $0.code.text[...]) })
+        for line in homes.flatMap({ $0.code.lines }) {
+            used.formUnion(words(in: line.replacing(pattern, with: "")[...]))
+        }
+        return declarations(pattern, in: homes).filter { !used.contains($0.name[...]) }.map {
             Finding(path: $0.path, line: $0.line, problem: "limit `\($0.name)` is never used")
         }
     }
@@ -43,6 +42,16 @@ extension Rule {
                     problem: "metric `\($0.name)` is not in Deploy/monitoring"
                 )
             }
+    }
+
+    /// What a regex calls words: a set of them is asked faster than a regex for each.
+    private static func words(in code: Substring) -> [Substring] {
+        code.utf8.split { byte in
+            let lower = byte | 0x20
+            return !(lower >= UInt8(ascii: "a") && lower <= UInt8(ascii: "z"))
+                && !(byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9"))
+                && byte != UInt8(ascii: "_")
+        }.map { Substring($0) }
     }
 
     private static func declarations(

@@ -18,6 +18,15 @@ struct Blanked {
     var lines: [Substring] { text.split(separator: "\n", omittingEmptySubsequences: false) }
 }
 
+private enum Marks {
+    static let line = Array("//".utf8)
+    static let opening = Array("/*".utf8)
+    static let closing = Array("*/".utf8)
+    static let quote = Array("\"".utf8)
+    static let threeQuotes = Array("\"\"\"".utf8)
+    static let parenthesis = Array("(".utf8)
+}
+
 private struct Scanner {
     let bytes: [UInt8]
     var output: [UInt8] = []
@@ -28,11 +37,11 @@ private struct Scanner {
         output.reserveCapacity(bytes.count)
     }
 
-    func sees(_ text: StaticString, offset: Int = 0) -> Bool {
-        let wanted = Array("\(text)".utf8)
+    /// Whether these bytes stand here; asked at every byte, so it makes nothing.
+    func sees(_ wanted: [UInt8], offset: Int = 0) -> Bool {
         let start = at + offset
-        return start + wanted.count <= bytes.count
-            && bytes[start..<(start + wanted.count)].elementsEqual(wanted)
+        if start + wanted.count > bytes.count || bytes[start] != wanted[0] { return false }
+        return bytes[start..<(start + wanted.count)].elementsEqual(wanted)
     }
 
     mutating func keep() {
@@ -51,9 +60,9 @@ private struct Scanner {
     mutating func code(untilParenthesis: Bool) {
         var depth = 0
         while at < bytes.count {
-            if sees("//") {
+            if sees(Marks.line) {
                 while at < bytes.count, bytes[at] != UInt8(ascii: "\n") { blank() }
-            } else if sees("/*") {
+            } else if sees(Marks.opening) {
                 blockComment()
             } else if let hashes = stringStart() {
                 string(hashes: hashes)
@@ -76,10 +85,10 @@ private struct Scanner {
     mutating func blockComment() {
         var depth = 0
         repeat {
-            if sees("/*") {
+            if sees(Marks.opening) {
                 depth += 1
                 blank(2)
-            } else if sees("*/") {
+            } else if sees(Marks.closing) {
                 depth -= 1
                 blank(2)
             } else {
@@ -96,14 +105,16 @@ private struct Scanner {
 
     mutating func string(hashes count: Int) {
         blank(count)
-        let long = sees("\"\"\"")
+        let long = sees(Marks.threeQuotes)
         blank(long ? 3 : 1)
         while at < bytes.count {
             if bytes[at] == UInt8(ascii: "\\"), hashes(count, offset: 1) {
-                let opens = sees("(", offset: 1 + count)
+                let opens = sees(Marks.parenthesis, offset: 1 + count)
                 blank(2 + count)
                 if opens { code(untilParenthesis: true) }
-            } else if long ? sees("\"\"\"") : sees("\""), hashes(count, offset: long ? 3 : 1) {
+            } else if sees(long ? Marks.threeQuotes : Marks.quote),
+                hashes(count, offset: long ? 3 : 1)
+            {
                 blank((long ? 3 : 1) + count)
                 return
             } else if !long, bytes[at] == UInt8(ascii: "\n") {

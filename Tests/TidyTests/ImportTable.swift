@@ -78,7 +78,7 @@ enum ImportTable {
             + #"(?:(?:public|package|internal|fileprivate|private)\s+)?"#
             + #"import\s+(?:\#(kinds)\s+)?(\w+)"#
         let regex = compiled(pattern)
-        return Blanked(file.text).lines.enumerated().compactMap { index, line in
+        return file.code.lines.enumerated().compactMap { index, line in
             line.firstMatch(of: regex).flatMap { match in
                 match.output[1].substring.map { (index + 1, String($0)) }
             }

@@ -17,12 +17,11 @@ extension Rule {
         var found = problems(String(stem), isFunction).map {
             Finding(path: file.path, line: 1, problem: $0)
         }
-        let blanked = Blanked(file.text)
         let declaration = compiled(
             #"\b(?:func|var|let|class|struct|enum|protocol|typealias|actor|case|associatedtype)\s+"#
                 + #"(\w+)"#
         )
-        for (index, line) in blanked.lines.enumerated() {
+        for (index, line) in file.code.lines.enumerated() {
             for match in line.matches(of: declaration) {
                 let name = match.output[1].substring.map(String.init) ?? ""
                 found += problems(name, isFunction).map {
@@ -31,7 +30,7 @@ extension Rule {
             }
         }
         let parameter = compiled(#"[(,]\s*(\w+)(?:\s+(\w+))?\s*:"#)
-        for function in functions(in: blanked) {
+        for function in functions(in: file.code) {
             for match in function.signature.matches(of: parameter) {
                 for name in match.output.dropFirst().compactMap({ $0.substring.map(String.init) }) {
                     found += problems(name, isFunction).map {

@@ -29,7 +29,7 @@ enum Rule {
 
     /// Functions fit on a screen: 70 lines.
     static func functionLength(_ file: SourceFile) -> [Finding] {
-        functions(in: Blanked(file.text)).filter { $0.length > functionLines }.map {
+        functions(in: file.code).filter { $0.length > functionLines }.map {
             Finding(
                 path: file.path,
                 line: $0.line,
@@ -60,12 +60,11 @@ enum Rule {
 
     /// Forms that hide an error or a race; the two files where threads meet may say them.
     static func forms(_ file: SourceFile) -> [Finding] {
-        let blanked = Blanked(file.text)
         var found: [Finding] = []
         let isMeeting = ["Mailbox.swift", "Published.swift"].contains {
             file.path.hasSuffix("/" + $0)
         }
-        for (index, line) in blanked.lines.enumerated() {
+        for (index, line) in file.code.lines.enumerated() {
             for form in bannedForms where line.contains(form.word) {
                 if !line.contains(compiled(form.pattern)) { continue }
                 if isMeeting && !form.problem.hasPrefix("`try") { continue }
@@ -73,8 +72,8 @@ enum Rule {
             }
         }
         let emptyCatch = compiled(#"\bcatch\b[^{}]*\{\s*\}"#)
-        for match in blanked.text.matches(of: emptyCatch) {
-            let line = 1 + blanked.text[..<match.range.lowerBound].count { $0 == "\n" }
+        for match in file.code.text.matches(of: emptyCatch) {
+            let line = 1 + file.code.text[..<match.range.lowerBound].count { $0 == "\n" }
             found.append(Finding(path: file.path, line: line, problem: "an empty catch"))
         }
         return found

@@ -10,6 +10,14 @@ struct SourceFile {
     let path: String
     /// The whole text.
     let text: String
+    /// Of Swift, the code alone; blanked once, for every rule.
+    let code: Blanked
+
+    init(path: String, text: String) {
+        self.path = path
+        self.text = text
+        code = Blanked(path.hasSuffix(".swift") ? text : "")
+    }
 
     /// The lines, without their ends.
     var lines: [Substring] { text.split(separator: "\n", omittingEmptySubsequences: false) }
