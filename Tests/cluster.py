@@ -87,6 +87,12 @@ def command_line(pid):
         return []
 
 
+def anonymous_bytes(pid):
+    """RssAnon: what a process really takes, without files that are only mapped."""
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as lines:
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("RssAnon:"))
+
+
 def processes_naming(text):
     """Pids of live processes with `text` inside an argument, ourselves excluded."""
     found = []
@@ -294,6 +300,17 @@ class Cluster:
         self.output = done.stdout + done.stderr
         self.read()
         return self
+
+    def __enter__(self):
+        """Starts it for the length of a block."""
+        try:
+            return self.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def __exit__(self, *_):
+        self.stop()
 
     def read(self):
         """Reads cluster.json again."""

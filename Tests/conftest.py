@@ -9,11 +9,8 @@ from cluster import Cluster
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
     """A node with two serving loops that no test may stop or kill."""
-    made = Cluster(tmp_path_factory.mktemp("shared") / "dev", "--loops", "2")
-    try:
-        yield made.start()
-    finally:
-        made.stop()
+    with Cluster(tmp_path_factory.mktemp("shared") / "dev", "--loops", "2") as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -86,8 +86,8 @@ def measure(session, keys):
     from writing import click_rows, import_rows
     work = {"a": resp_rows, "b": http_rows, "c": click_rows, "d": import_rows,
             "e": start_rows, "f": memory_rows, "g": latency_rows,
-             "h": majority_rows, "i": visible_rows, "u": upkeep_rows, "w": call_rows,
-             "x": deployed_rows, "y": version_rows}
+            "h": majority_rows, "i": visible_rows, "u": upkeep_rows, "w": call_rows,
+            "x": deployed_rows, "y": version_rows}
     rows, failures = [], []
     for key in (key for key in ROWS if key in keys):
         print(f"{key}: {work[key].__doc__.partition(':')[2].strip()}", flush=True)

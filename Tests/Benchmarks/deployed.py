@@ -1,16 +1,14 @@
 """Rows of deployed functions: HTTP through the `check` module, memory, cold start, sizes."""
 
-import http.client
 import os
 import shutil
-import time
 import urllib.parse
 
 import cluster
 import people
-from cluster import ROOT
+from cluster import ROOT, anonymous_bytes
 from drivers import write_requests, wrk
-from processes import Failed, anonymous_bytes, settle
+from processes import Failed, first_seconds, settle
 from reading import decisions, half_hit, sized
 from references import Nginx
 from rounds import alternate
@@ -109,24 +107,10 @@ def deployed_rows(session):
     return rows
 
 
-def first_answer(node, path, seconds=60):
-    """Runs the node's command and returns the seconds to the first 200 of a function."""
-    host, port = cluster.split(node.http)
-    begun = time.monotonic()
-    node.run(wait=False)
-    while time.monotonic() - begun < seconds:
-        connection = http.client.HTTPConnection(host, port, timeout=5)
-        try:
-            connection.request("GET", path)
-            if connection.getresponse().status == 200:
-                return time.monotonic() - begun
-        except (OSError, http.client.HTTPException):
-            if not cluster.is_running(node.pid):
-                raise Failed(f"the node ended: {node.log_end()}") from None
-        finally:
-            connection.close()
-        time.sleep(0.002)
-    raise Failed(f"no answer within {seconds} s")
+def is_answered(connection, path):
+    """Whether a function answers 200."""
+    connection.request("GET", path)
+    return connection.getresponse().status == 200
 
 
 def version_rows(session):
@@ -146,7 +130,7 @@ def version_rows(session):
         taken = []
         for _ in range(STARTS):
             node.stop()
-            taken.append(first_answer(node, f"/f/{names[-1]}/Ada"))
+            taken.append(first_seconds(node, lambda one: is_answered(one, f"/f/{names[-1]}/Ada")))
             session.say(f"{taken[-1]:.3f} s")
             node.wait_ready()
         told(node, names[-1])

@@ -4,6 +4,7 @@ A reference gets the kernel's promise (PR_SET_PDEATHSIG, through setpriv) to be 
 that even `kill -9` of a benchmark leaves no reference behind.
 """
 
+import http.client
 import os
 import shutil
 import signal
@@ -90,15 +91,6 @@ class Server:
                 self.child.wait(timeout=10)
 
 
-def anonymous_bytes(pid):
-    """RssAnon: what a process really takes, without files that are only mapped."""
-    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as status:
-        for line in status:
-            if line.startswith("RssAnon:"):
-                return int(line.split()[1]) * 1024
-    raise Failed(f"/proc/{pid}/status has no RssAnon")
-
-
 def blocks_bytes(path):
     """What a file takes on disk: its blocks in use, not its length."""
     return os.stat(path).st_blocks * 512
@@ -110,6 +102,25 @@ def metrics(node):
     return {
         line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
         for line in text.splitlines() if line and not line.startswith("#")}
+
+
+def first_seconds(node, asks, seconds=120):
+    """Runs a node's command; the seconds until `asks(connection)` is first true of its answer."""
+    host, port = cluster.split(node.http)
+    begun = time.monotonic()
+    node.run(wait=False)
+    while time.monotonic() - begun < seconds:
+        connection = http.client.HTTPConnection(host, port, timeout=5)
+        try:
+            if asks(connection):
+                return time.monotonic() - begun
+        except (OSError, http.client.HTTPException):
+            if not cluster.is_running(node.pid):
+                raise Failed(f"the node ended: {node.log_end()}") from None
+        finally:
+            connection.close()
+        time.sleep(0.002)
+    raise Failed(f"no such answer within {seconds} s")
 
 
 def settle(node, seconds=300):

@@ -5,7 +5,7 @@ import urllib.parse
 import cluster
 import people
 from drivers import redis_benchmark, write_requests, wrk
-from processes import Failed, anonymous_bytes, metrics
+from processes import Failed, metrics
 from references import Nginx, Redis
 from rounds import alternate
 from session import Row, paired
@@ -71,7 +71,7 @@ def resp_rows(session):
         before = decisions(node)
         measured = alternate(reference, our_side, session.rounds, session.say)
         half_hit(node, before)
-        taken, their_taken = anonymous_bytes(node.pid), anonymous_bytes(redis.pid)
+        taken, their_taken = cluster.anonymous_bytes(node.pid), cluster.anonymous_bytes(redis.pid)
     share = taken / their_taken
     is_full = session.marks >= 10_000_000
     return [

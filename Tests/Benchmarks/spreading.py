@@ -17,7 +17,7 @@ import cluster
 import dial
 import people
 import torrent
-from api import FORM, ONE_CLICK, Api
+from api import Api
 from load import one_click_bytes
 from processes import Failed
 from references import Serf

@@ -11,8 +11,8 @@ import urllib.parse
 
 import cluster
 import people
-from cluster import ROOT
-from processes import Failed, anonymous_bytes, run, settle
+from cluster import ROOT, anonymous_bytes
+from processes import Failed, first_seconds, run, settle
 from rounds import percentile
 from session import Row, middle
 
@@ -33,24 +33,10 @@ def ask(connection, node, person):
     return b'"decision":"allow"' in body
 
 
-def first_verdict(node, seconds=120):
+def first_verdict(node):
     """Runs the node's command and returns the seconds to the first `allow`."""
     person = people.address(1).decode()
-    host, port = cluster.split(node.http)
-    begun = time.monotonic()
-    node.run(wait=False)
-    while time.monotonic() - begun < seconds:
-        connection = http.client.HTTPConnection(host, port, timeout=5)
-        try:
-            if ask(connection, node, person):
-                return time.monotonic() - begun
-        except (OSError, http.client.HTTPException):
-            if not cluster.is_running(node.pid):
-                raise Failed(f"the node ended: {node.log_end()}") from None
-        finally:
-            connection.close()
-        time.sleep(0.002)
-    raise Failed(f"no fresh verdict within {seconds} s")
+    return first_seconds(node, lambda connection: ask(connection, node, person))
 
 
 def start_rows(session):

@@ -6,21 +6,16 @@ import signal
 import pytest
 
 from api import Api, one_click, visit
-from cluster import address, eventually, quell
+from cluster import Cluster, address, call, eventually, quell
 from fn import admin, deploy, edit, fn, function, get, greet, greets, runs, shipped
 
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory):
     """Three voters of this file's own, each with two loops."""
-    from cluster import Cluster
-    cluster = Cluster(
-        tmp_path_factory.mktemp("fn") / "dev", "--loops", "2", "--staleness-bound", "5s", nodes=3)
-    try:
-        cluster.start()
+    flags = ("--loops", "2", "--staleness-bound", "5s")
+    with Cluster(tmp_path_factory.mktemp("fn") / "dev", *flags, nodes=3) as cluster:
         yield cluster
-    finally:
-        cluster.stop()
 
 
 def test_newcomer(three, tmp_path):
@@ -54,7 +49,6 @@ def test_the_host_keeps_the_headers(three, tmp_path):
     answer = get(three.node, "/f/greet/x")
     assert answer.header("cache-control") == "no-store"
     assert answer.header("x-content-type-options") == "nosniff"
-    from cluster import call
     refused = call(three.node.http, "POST", "/f/greet/x", b"a=b")
     assert refused.status == 405 and refused.header("allow") == "GET, HEAD"
     assert call(three.node.http, "HEAD", "/f/greet/x").body == b""

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from api import Api, one_click, visit
-from cluster import address, call, eventually, is_running, split
+from cluster import Cluster, address, call, eventually, is_running, split
 from fn import deploy, edit, fn, function, get, greet, greets, shipped
 
 ALL = "decide(_ item: CheckItem, nowMillis: UInt64) -> Decision { .allow }"
@@ -18,13 +18,8 @@ ALL = "decide(_ item: CheckItem, nowMillis: UInt64) -> Decision { .allow }"
 @pytest.fixture(scope="module")
 def three(tmp_path_factory):
     """Three voters of this file's own."""
-    from cluster import Cluster
-    cluster = Cluster(tmp_path_factory.mktemp("fn") / "dev", "--loops", "1", nodes=3)
-    try:
-        cluster.start()
+    with Cluster(tmp_path_factory.mktemp("fn") / "dev", "--loops", "1", nodes=3) as cluster:
         yield cluster
-    finally:
-        cluster.stop()
 
 
 def check_function(folder, body):

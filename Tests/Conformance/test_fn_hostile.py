@@ -8,7 +8,7 @@ import json
 import pytest
 
 from api import Api, one_click, visit
-from cluster import address, eventually, is_running
+from cluster import Cluster, address, eventually, is_running
 from fn import (
     admin, artifact, built, deploy, edit, fn, function, get, greet, greets, runs, seed, shipped)
 
@@ -18,14 +18,9 @@ EMPTY = b"\0asm\1\0\0\0"
 @pytest.fixture(scope="module")
 def three(tmp_path_factory):
     """Three voters of this file's own, and a version of greet that serves."""
-    from cluster import Cluster
-    cluster = Cluster(tmp_path_factory.mktemp("fn") / "dev", "--loops", "1", nodes=3)
-    try:
-        cluster.start()
+    with Cluster(tmp_path_factory.mktemp("fn") / "dev", "--loops", "1", nodes=3) as cluster:
         deploy(cluster, greet(tmp_path_factory.mktemp("greet")))
         yield cluster
-    finally:
-        cluster.stop()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from api import Api, one_click, visit
-from cluster import address, call, eventually, is_running
+from cluster import Cluster, address, call, eventually, is_running
 from fn import admin, deploy, edit, fn, function, get, greet, greets, runs, shipped
 from test_fn_guards import check_function, resp
 
@@ -17,13 +17,8 @@ from test_fn_guards import check_function, resp
 @pytest.fixture(scope="module")
 def three(tmp_path_factory):
     """Three voters of this file's own."""
-    from cluster import Cluster
-    cluster = Cluster(tmp_path_factory.mktemp("fn") / "dev", "--loops", "1", nodes=3)
-    try:
-        cluster.start()
+    with Cluster(tmp_path_factory.mktemp("fn") / "dev", "--loops", "1", nodes=3) as cluster:
         yield cluster
-    finally:
-        cluster.stop()
 
 
 def told(cluster, *arguments, code=0):

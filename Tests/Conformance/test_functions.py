@@ -4,6 +4,7 @@ Modules are written as text and assembled by the wheel that the set-up installs.
 does, an opt-out is taken, a suppressed person is denied, the node lives and names the error.
 """
 
+import contextlib
 import hashlib
 import importlib
 import json
@@ -14,7 +15,7 @@ import pytest
 import redis
 
 from api import Api, one_click, visit
-from cluster import ROOT, address, call, eventually, is_running, split
+from cluster import ROOT, Cluster, address, call, eventually, is_running, split
 from fn import deploy, edit, fn, shipped
 
 BUILT = ROOT / ".build" / "functions"
@@ -118,20 +119,22 @@ class Deployed:
             host, port, username="demo", password=self.cluster.api_key, decode_responses=True)
 
 
-@pytest.fixture(scope="module")
-def deployed(tmp_path_factory):
-    """A node of this file's own that runs its functions as wasm."""
-    from cluster import Cluster
-    folder = tmp_path_factory.mktemp("functions")
+@contextlib.contextmanager
+def running_modules(folder):
+    """A node that runs the shipped modules, copies in this folder, for the length of a block."""
     for name in ("unsubscribe", "preferences", "check"):
         assert (BUILT / f"{name}.wasm").exists(), "no modules; run Scripts/wasm.sh"
         shutil.copy(BUILT / f"{name}.wasm", folder)
-    cluster = Cluster(
-        folder / "dev", "--loops", "2", "--functions", "wasm", "--functions-dir", str(folder))
-    try:
-        yield Deployed(cluster.start(), folder)
-    finally:
-        cluster.stop()
+    flags = ("--loops", "2", "--functions", "wasm", "--functions-dir", str(folder))
+    with Cluster(folder / "dev", *flags) as cluster:
+        yield Deployed(cluster, folder)
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory):
+    """A node of this file's own that runs its functions as wasm."""
+    with running_modules(tmp_path_factory.mktemp("functions")) as made:
+        yield made
 
 
 def test_the_shipped_modules_serve(deployed, api, node):

@@ -1,7 +1,6 @@
 """DESIGN 10.2 and 10.1, import and export: lists of any length, streamed, resumable, honest."""
 
 import json
-import os
 import signal
 import socket
 import subprocess

@@ -14,7 +14,7 @@ import pytest
 from api import FORM, ONE_CLICK, Api, Page, visit
 from cluster import ROOT, Cluster, address, call, eventually
 from fn import deploy, edit, fn, shipped
-from test_functions import Deployed
+from test_functions import running_modules
 
 LANGUAGES = ["en", "de", "fr", "es", "it", "pt", "nl", "pl", "ar", "ja"]
 
@@ -193,15 +193,8 @@ def test_a_pause_ends(api, node):
 @pytest.fixture(scope="module")
 def as_wasm(tmp_path_factory):
     """A node of this file's own that runs the shipped modules."""
-    folder = tmp_path_factory.mktemp("preferences")
-    for name in ("unsubscribe", "preferences", "check"):
-        shutil.copy(ROOT / ".build" / "functions" / f"{name}.wasm", folder)
-    cluster = Cluster(
-        folder / "dev", "--loops", "1", "--functions", "wasm", "--functions-dir", str(folder))
-    try:
-        yield Deployed(cluster.start(), folder)
-    finally:
-        cluster.stop()
+    with running_modules(tmp_path_factory.mktemp("preferences")) as made:
+        yield made
 
 
 def test_wasm_and_built_in_agree(as_wasm, api, node):
@@ -233,9 +226,7 @@ def test_a_broken_page_loses_no_choice(as_wasm):
 
 def test_a_deployed_page(tmp_path):
     """A copy of Functions/preferences, changed and deployed, is what people see; it can go back."""
-    cluster = Cluster(tmp_path / "dev", "--loops", "1")
-    try:
-        cluster.start()
+    with Cluster(tmp_path / "dev", "--loops", "1") as cluster:
         api, node = Api(cluster.node), cluster.node
         folder = shipped("preferences", tmp_path)
         edit(folder, "Sources/WordsEnglish.swift", "Choose which mail", "Decide which mail")
@@ -247,5 +238,3 @@ def test_a_deployed_page(tmp_path):
         eventually(
             lambda: "<h1>Choose which mail you get</h1>" in preferences(node, token).text,
             "the page of before", 5)
-    finally:
-        cluster.stop()

@@ -18,13 +18,9 @@ from fn import deploy, edit, fn, shipped
 def hooked(tmp_path_factory):
     """One node on which the shipped webhook is active."""
     folder = tmp_path_factory.mktemp("webhook")
-    cluster = Cluster(folder / "dev", "--loops", "1")
-    try:
-        cluster.start()
+    with Cluster(folder / "dev", "--loops", "1") as cluster:
         deploy(cluster, shipped("webhook", folder))
         yield cluster
-    finally:
-        cluster.stop()
 
 
 def post(cluster, events, path="/f/webhook/marketing/news", key=None, body=None):

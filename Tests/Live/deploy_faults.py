@@ -24,14 +24,9 @@ assert b"QUELL_FAULT_POINT" in BINARY.read_bytes(), "run `make faults`"
 @pytest.fixture(scope="module")
 def three(tmp_path_factory):
     """Three voters of this file's own."""
-    cluster = Cluster(
-        tmp_path_factory.mktemp("faults") / "dev", "--loops", "1", "--staleness-bound", "5s",
-        nodes=3)
-    try:
-        cluster.start()
+    flags = ("--loops", "1", "--staleness-bound", "5s")
+    with Cluster(tmp_path_factory.mktemp("faults") / "dev", *flags, nodes=3) as cluster:
         yield cluster
-    finally:
-        cluster.stop()
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -4,6 +4,8 @@ import base64
 import threading
 import time
 
+import pytest
+
 import torrent
 from api import Api
 from cluster import address, eventually
@@ -11,6 +13,7 @@ from load import one_click_bytes
 from outcome import settled
 from test_pauses import resp
 
+pytestmark = pytest.mark.alone
 PEOPLE = 20_000
 
 
@@ -92,6 +95,25 @@ def goodput(cluster, tmp_path, requests, rate):
     return result["outcomes"].get("200", 0) / max(1, result["due"]), result
 
 
+def recovered(cluster, tmp_path, requests, rate):
+    """Waits until 99 % of a rate is served again: the share, the seconds, and what was sent."""
+    begun, share, afters = time.monotonic(), 0.0, []
+    while share < 0.99:
+        assert time.monotonic() < begun + 60, f"goodput is back at {share:.3f} only"
+        share, after = goodput(cluster, tmp_path, requests, rate)
+        afters.append(after)
+    return share, time.monotonic() - begun, afters
+
+
+def kept(cluster, readers, results):
+    """Only 200 or 503 + Retry-After, no connection broken, and all acknowledged are denied."""
+    for result in results:
+        assert set(result["outcomes"]) <= {"200", "503"} and result["bare"] == 0, result["outcomes"]
+        assert result["broken"] == result["unanswered"] == 0
+    acknowledged = set().union(*(result["acknowledged"] for result in results))
+    denied(cluster, [readers[one] for one in acknowledged])
+
+
 def test_burst(fresh, full, tmp_path, figure):
     """Burst: ten times the sustainable one-click rate for 30 s: only 200 or 503 + Retry-After,
     durable and lost 0, goodput back to >= 99 % within 10 s.
@@ -111,20 +133,12 @@ def test_burst(fresh, full, tmp_path, figure):
         tmp_path, "burst", cluster.nodes, requests, rate=10 * sustained, connections=600,
         window=256 if full else 64, seconds=seconds)
     eventually(process.over.exists, "the burst is over", seconds + 60)
-    ended, share, afters = time.monotonic(), 0.0, []
-    while share < 0.99:
-        assert time.monotonic() < ended + 60, f"goodput is back at {share:.3f} only"
-        share, after = goodput(cluster, tmp_path, requests, 0.5 * sustained)
-        afters.append(after)
-    back, burst = time.monotonic() - ended, torrent.finish(process)
+    share, back, afters = recovered(cluster, tmp_path, requests, 0.5 * sustained)
+    burst = torrent.finish(process)
     figure(
         f"sustainable {sustained:,.0f}/s; burst {burst['due'] / burst['sending']:,.0f}/s due, "
         f"{burst['sent'] / burst['sending']:,.0f}/s of them sent for {seconds} s: "
         f"{burst['outcomes']}, broken {burst['broken']}, without Retry-After {burst['bare']}, "
         f"drained in {burst['drained']:.1f} s; goodput {share:.3f} of half the sustainable rate, "
         f"whole {back:.1f} s after")
-    for result in (calm, burst, *afters):
-        assert set(result["outcomes"]) <= {"200", "503"} and result["bare"] == 0, result["outcomes"]
-        assert result["broken"] == result["unanswered"] == 0
-    acknowledged = set().union(*(one["acknowledged"] for one in (calm, burst, *afters)))
-    denied(cluster, [readers[one] for one in acknowledged])
+    kept(cluster, readers, (calm, burst, *afters))
