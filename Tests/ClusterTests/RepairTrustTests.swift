@@ -29,6 +29,9 @@ private func voters(_ count: UInt64) -> VoterSet {
     )
 }
 
+/// Others enough to trust n1 again, in a set of five.
+private let three: ClosedRange<UInt64> = 2...4
+
 /// n1, which held five writes of n3 when it found marks missing.
 private struct Story {
     var trust = RepairTrust(held: set(5))
@@ -52,7 +55,7 @@ private struct Story {
     @Test("equal to as many others as it takes, who held what it held: trusted")
     func proved() {
         var story = Story()
-        for raw in 2...4 as ClosedRange<UInt64> {
+        for raw in three {
             #expect(!story.isOver())
             story.told(set(raw == 3 ? 5 : 4), by: raw)
             story.compared(with: raw)
@@ -63,7 +66,7 @@ private struct Story {
     @Test("those who lack what it is counted for prove nothing, however many; everybody does")
     func lacking() {
         var story = Story()
-        for raw in 2...4 as ClosedRange<UInt64> {
+        for raw in three {
             story.told(set(4), by: raw)
             story.compared(with: raw)
         }
@@ -75,7 +78,7 @@ private struct Story {
     @Test("what a peer tells after the comparison began says nothing about it")
     func late() {
         var story = Story()
-        for raw in 2...4 as ClosedRange<UInt64> {
+        for raw in three {
             story.told(set(4), by: raw)
             story.trust.asks(node(raw))
             story.told(set(5), by: raw)
@@ -89,7 +92,7 @@ private struct Story {
     @Test("a proof in a comparison that the peer began counts, and names no writes")
     func guest() {
         var story = Story()
-        for raw in 2...4 as ClosedRange<UInt64> {
+        for raw in three {
             story.told(set(5), by: raw)
             story.trust.proved(node(raw))
         }
@@ -101,7 +104,7 @@ private struct Story {
     @Test("an equal hash says that the peer holds the same; another life holds nothing yet")
     func hashes() {
         var story = Story()
-        for raw in 2...4 as ClosedRange<UInt64> {
+        for raw in three {
             let hash = raw == 4 ? set(5).fingerprint() : 1
             story.trust.heard(.heldHash(hash), from: node(raw), held: set(5))
             story.compared(with: raw)
@@ -109,7 +112,7 @@ private struct Story {
         #expect(story.isOver())
         story.trust.begin(held: set(5))
         story.trust.relinked(node(4))
-        for raw in 2...4 as ClosedRange<UInt64> { story.compared(with: raw) }
+        for raw in three { story.compared(with: raw) }
         #expect(!story.isOver())
     }
 }

@@ -113,6 +113,11 @@ struct RolloutStory {
         Trial(kind, percent: percent, digest(n)).map { .test($0) } ?? .endTrial
     }
 
+    /// Nodes see their own breakers of a version open, one after the other.
+    mutating func breaks(_ n: UInt8, at sites: Int..., generation: UInt64) {
+        for site in sites { sees(n, at: site, broken: true, generation: generation) }
+    }
+
     /// A node sees its own breaker open, or a shadow differ.
     mutating func sees(
         _ n: UInt8,

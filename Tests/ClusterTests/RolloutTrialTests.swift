@@ -104,10 +104,10 @@ struct RolloutTrialTests {
         story.lease()
         story.request(RolloutStory.trial(.canary, 2), at: 1)
         story.lease()
-        for site in [3, 4, 5] { story.sees(2, at: site, broken: true, generation: 2) }
+        story.breaks(2, at: 3, 4, 5, generation: 2)
         story.pass(5_000)
         #expect(story.registers["greet"]?.generation == 2)
-        story.sees(2, at: 2, broken: true, generation: 2)
+        story.breaks(2, at: 2, generation: 2)
         #expect(story.registers["greet"]?.generation == 3)
         let revert = story.registers["greet"]?.activation.revert
         #expect(revert?.digest == RolloutStory.digest(2))
@@ -121,14 +121,12 @@ struct RolloutTrialTests {
     @Test("the second voter writes the revert when the first does not come to it")
     func silentVoter() {
         var story = onTrial()
-        story.sees(2, at: 1, broken: true, generation: 2)
-        story.sees(2, at: 2, broken: true, generation: 2)
+        story.breaks(2, at: 1, 2, generation: 2)
         #expect(story.sites[0].reverts == 1)
         // The same, and the register of the first never reaches anybody.
         story = onTrial()
         story.showsAtOnce = false
-        story.sees(2, at: 1, broken: true, generation: 2)
-        story.sees(2, at: 2, broken: true, generation: 2)
+        story.breaks(2, at: 1, 2, generation: 2)
         #expect(story.sites.map(\.reverts) == [1, 0, 0])
         story.pass(1_200)
         #expect(story.sites.map(\.reverts) == [1, 1, 0])
@@ -142,13 +140,11 @@ struct RolloutTrialTests {
         var story = served()
         story.ask(2, at: 1)
         story.lease()
-        story.sees(2, at: 1, broken: true, generation: 2)
-        story.sees(2, at: 3, broken: true, generation: 2)
+        story.breaks(2, at: 1, 3, generation: 2)
         story.lease()
         for site in story.sites { #expect(site.activated.last == "greet 1 g3") }
         #expect(story.registers["greet"]?.activation.previous == nil)
-        story.sees(1, at: 1, broken: true, generation: 3)
-        story.sees(1, at: 3, broken: true, generation: 3)
+        story.breaks(1, at: 1, 3, generation: 3)
         story.pass(5_000)
         #expect(story.registers["greet"]?.generation == 3)
     }
@@ -156,15 +152,13 @@ struct RolloutTrialTests {
     @Test("what has served for ten minutes, and a first version, are an operator's to judge")
     func notFresh() {
         var story = served()
-        story.sees(1, at: 1, broken: true, generation: 1)
-        story.sees(1, at: 2, broken: true, generation: 1)
+        story.breaks(1, at: 1, 2, generation: 1)
         story.pass(5_000)
         #expect(story.registers["greet"]?.generation == 1)
         story.ask(2, at: 1)
         story.lease()
         story.now += Limits.freshNanos
-        story.sees(2, at: 1, broken: true, generation: 2)
-        story.sees(2, at: 2, broken: true, generation: 2)
+        story.breaks(2, at: 1, 2, generation: 2)
         story.pass(5_000)
         #expect(story.registers["greet"]?.generation == 2)
     }
@@ -172,8 +166,7 @@ struct RolloutTrialTests {
     @Test("a vote of another generation does not count, and one that came early does")
     func generations() {
         var story = onTrial()
-        story.sees(2, at: 1, broken: true, generation: 1)
-        story.sees(2, at: 2, broken: true, generation: 1)
+        story.breaks(2, at: 1, 2, generation: 1)
         #expect(story.registers["greet"]?.generation == 2)
         story.showsAtOnce = false
         story.request(RolloutStory.trial(.canary, 2, percent: 50), at: 1)
@@ -181,8 +174,7 @@ struct RolloutTrialTests {
         story.show(2)
         story.show(3)
         story.lease()
-        story.sees(2, at: 2, broken: true, generation: 3)
-        story.sees(2, at: 1, broken: true, generation: 3)
+        story.breaks(2, at: 2, 1, generation: 3)
         #expect(story.registers["greet"]?.generation == 3)
         story.show(1)
         story.lease()
@@ -194,14 +186,14 @@ struct RolloutTrialTests {
     @Test("a voter that starts again does not take its vote back with it")
     func restartedVoter() {
         var story = onTrial()
-        story.sees(2, at: 3, broken: true, generation: 2)
+        story.breaks(2, at: 3, generation: 2)
         story.isolate(3)
         story.link(1, 3)
         story.link(2, 3)
         // What is no news waits for its second.
         story.pass(1_100)
         story.sees(2, at: 3, generation: 2)
-        story.sees(2, at: 1, broken: true, generation: 2)
+        story.breaks(2, at: 1, generation: 2)
         #expect(story.registers["greet"]?.activation.revert?.votes.map(\.voter.raw) == [1, 3])
     }
 
