@@ -19,6 +19,7 @@ from api import FORM, ONE_CLICK, Api, visit
 from cluster import ROOT, address, eventually, split
 from fn import edit, fn, shipped
 
+pytestmark = pytest.mark.alone
 REPLAY = ROOT / "Tests" / "Live" / "paced.lua"
 CONNECTIONS, PEOPLE, ASKED = 4, 2_000, 70
 LONGEST = 1_500

@@ -2,10 +2,13 @@
 
 import time
 
+import pytest
+
 from api import Api
 from clients import Crowd, People
 from outcome import BOUND, checked, settled
 
+pytestmark = pytest.mark.alone
 CLICKS, CHECKS = 64, 8
 
 

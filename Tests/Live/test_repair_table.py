@@ -9,6 +9,8 @@ differ by what is on its way as well; it is counted, and nothing else may be.
 import contextlib
 import random
 
+import pytest
+
 import torrent
 from api import Api
 from cluster import address, eventually
@@ -76,6 +78,7 @@ def test_table(fresh, full, figure, tmp_path):
         assert repair_at(cluster, victim)[0] == 0
 
 
+@pytest.mark.alone
 def test_table_under_load(fresh, full, figure, tmp_path):
     """The same while 1,000 opt-outs a second go on: all that was missing is there afterwards."""
     count = 1_000_000 if full else 10_000

@@ -11,10 +11,13 @@ import signal
 import threading
 import time
 
+import pytest
+
 from api import Api, FORM, ONE_CLICK
 from cluster import Dialed, address, eventually, exchange, quell, split
 from outcome import settled
 
+pytestmark = pytest.mark.alone
 NEWEST = int(re.search(r"disk (\d+)", quell("--version").stdout).group(1))
 RELEASE = "QUELL_AS_FORMAT"
 THREADS = 6
