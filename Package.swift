@@ -126,9 +126,15 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .target(
+            name: "MarkShelf",
+            dependencies: ["Cluster", "Suppression"],
+            path: "Tests/Shelf",
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "ClusterTests",
-            dependencies: ["Cluster", "Suppression"],
+            dependencies: ["Cluster", "MarkShelf", "Suppression"],
             swiftSettings: strict
         ),
         .testTarget(
@@ -147,7 +153,7 @@ let package = Package(
         ),
         .testTarget(
             name: "TranscriptTests",
-            dependencies: ["Cluster", "Suppression"],
+            dependencies: ["Cluster", "MarkShelf", "Suppression"],
             path: "Tests/Transcripts",
             exclude: ["Stories"],
             swiftSettings: strict

@@ -1,18 +1,15 @@
 // Stories of two nodes that compare their marks: no disk, no socket, no sleep.
 
+import MarkShelf
 import Suppression
 import Testing
 
 @testable import Cluster
 
-private let hash = SipHash(k0: 3, k1: 4)
-
 /// A node's marks, and a repair machine beside them.
 private struct Side {
     let node: NodeID
-    var marks: [MarkKey: Mark] = [:]
-    private var keys: [UInt64: MarkKey] = [:]
-    var sketch = Sketch()
+    var shelf = MarkShelf()
     var machine: Repair
     var reports: [RepairReport] = []
     var proved: [NodeID] = []
@@ -23,44 +20,7 @@ private struct Side {
         machine = Repair(own: self.node, isDamaged: isDamaged)
     }
 
-    static func id(_ row: RepairRow) -> UInt64 {
-        var bytes: [UInt8] = []
-        row.key.encode(into: &bytes)
-        row.mark.encode(into: &bytes)
-        return MarkDigest.id(record: bytes.span, count: bytes.count, hash: hash)
-    }
-
-    mutating func merge(_ row: RepairRow) {
-        var mark = marks[row.key] ?? Mark()
-        remove(row.key)
-        mark.merge(row.mark)
-        let id = Side.id(RepairRow(key: row.key, mark: mark))
-        marks[row.key] = mark
-        keys[id] = row.key
-        sketch.toggle([id])
-    }
-
-    mutating func remove(_ key: MarkKey) {
-        guard let mark = marks.removeValue(forKey: key) else { return }
-        let id = Side.id(RepairRow(key: key, mark: mark))
-        keys[id] = nil
-        sketch.toggle([id])
-    }
-
-    func found(_ ids: [UInt64], orChanged: Bool) -> [RepairFound] {
-        ids.flatMap { id -> [RepairFound] in
-            let near =
-                keys[id].map { [$0] }
-                ?? (orChanged ? keys.filter { $0.key >> 40 == id >> 40 }.map(\.value) : [])
-            return near.compactMap { key in
-                marks[key].map { RepairFound(id: id, row: RepairRow(key: key, mark: $0)) }
-            }
-        }
-    }
-
-    func ids(of partition: Int) -> [UInt64] {
-        keys.keys.filter { Sketch.partition(of: $0) == partition }
-    }
+    mutating func merge(_ row: RepairRow) { shelf.merge(row.key, row.mark) }
 }
 
 /// Two linked sides; messages travel as bytes.
@@ -94,8 +54,9 @@ private struct Pair {
     ) throws {
         switch effect {
         case .freeze:
-            let sketch = sides[at].isReady ? sides[at].sketch : nil
-            events.append((at, .frozen(sketch, marksCount: UInt64(sides[at].marks.count))))
+            let sketch = sides[at].isReady ? sides[at].shelf.sketch : nil
+            let count = UInt64(sides[at].shelf.marks.count)
+            events.append((at, .frozen(sketch, marksCount: count)))
         case .send(let id, let message):
             #expect(id.peer == sides[1 - at].node)
             var out: [UInt8] = []
@@ -109,9 +70,9 @@ private struct Pair {
             let theirs = RepairID(peer: sides[at].node, number: id.number)
             events.append((1 - at, .received(theirs, message)))
         case .lookUp(let id, let ids, let orChanged):
-            events.append((at, .found(id, sides[at].found(ids, orChanged: orChanged))))
+            events.append((at, .found(id, sides[at].shelf.found(ids, orChanged: orChanged))))
         case .list(let id, let partition):
-            events.append((at, .listed(id, sides[at].ids(of: partition))))
+            events.append((at, .listed(id, sides[at].shelf.ids(of: partition))))
         case .merge(let id, let rows):
             for row in rows { sides[at].merge(row) }
             events.append((at, .stored(id)))
@@ -163,8 +124,8 @@ private func row(_ n: UInt64, sequence: UInt64 = 1, covers: Bool = false) -> Rep
     }
 
     private func expectEqual(_ pair: Pair) {
-        #expect(pair.sides[0].marks == pair.sides[1].marks)
-        #expect(pair.sides[0].sketch == pair.sides[1].sketch)
+        #expect(pair.sides[0].shelf.marks == pair.sides[1].shelf.marks)
+        #expect(pair.sides[0].shelf.sketch == pair.sides[1].shelf.sketch)
         #expect(pair.sides.allSatisfy { $0.machine.conversationsCount == 0 })
     }
 
@@ -184,7 +145,7 @@ private func row(_ n: UInt64, sequence: UInt64 = 1, covers: Bool = false) -> Rep
             (1, 0, 0), (1, 1, 0), (40, 0, 1), (200, 0, 0), (200, 1, 0), (900, 1, 1),
         ] {
             var pair = pair(shared: 1_000)
-            for n in 1...UInt64(count) { pair.sides[lacking].remove(row(n).key) }
+            for n in 1...UInt64(count) { pair.sides[lacking].shelf.remove(row(n).key) }
             let report = try pair.run(from: initiator)
             expectEqual(pair)
             #expect(report.isEqual && report.failure == nil)
@@ -217,13 +178,13 @@ private func row(_ n: UInt64, sequence: UInt64 = 1, covers: Bool = false) -> Rep
     func dry() throws {
         for initiator in 0..<2 {
             var pair = pair(shared: 300)
-            for n in 1...30 as ClosedRange<UInt64> { pair.sides[1].remove(row(n).key) }
+            for n in 1...30 as ClosedRange<UInt64> { pair.sides[1].shelf.remove(row(n).key) }
             for n in 1_000..<1_007 as Range<UInt64> { pair.sides[1].merge(row(n)) }
-            let before = pair.sides.map(\.marks)
+            let before = pair.sides.map(\.shelf.marks)
             let report = try pair.run(from: initiator, isDry: true)
             #expect(!report.isEqual && report.differences == 37)
             #expect(report.pushed == 0 && report.pulled == 0 && report.floorBytes == 37 * 90)
-            #expect(pair.sides.map(\.marks) == before)
+            #expect(pair.sides.map(\.shelf.marks) == before)
         }
     }
 
@@ -273,15 +234,18 @@ private func row(_ n: UInt64, sequence: UInt64 = 1, covers: Bool = false) -> Rep
     @Test("a damaged node is mended, lifts nobody elsewhere, and counts as proof for nobody")
     func damaged() throws {
         var pair = pair(shared: 50, damaged: 1)
-        for n in 1...5 as ClosedRange<UInt64> { pair.sides[1].remove(row(n).key) }
+        for n in 1...5 as ClosedRange<UInt64> { pair.sides[1].shelf.remove(row(n).key) }
         pair.sides[1].merge(row(6, covers: true))
         let report = try pair.run(from: 0)
         #expect(!report.isEqual && report.pushed >= 5)
-        #expect(pair.sides[1].marks.count == 50)
-        #expect(pair.sides[0].marks[row(6).key] == row(6).mark, "no consent from a doubted node")
+        #expect(pair.sides[1].shelf.marks.count == 50)
+        #expect(
+            pair.sides[0].shelf.marks[row(6).key] == row(6).mark,
+            "no consent from a doubted node"
+        )
         #expect(pair.sides[0].proved.isEmpty && pair.sides[1].proved.isEmpty)
         // Without the forged consent both become equal, and only the damaged side gains a proof.
-        pair.sides[1].remove(row(6).key)
+        pair.sides[1].shelf.remove(row(6).key)
         let again = try pair.run(from: 1)
         #expect(again.isEqual && again.pulled == 1)
         #expect(pair.sides[1].proved == [pair.sides[0].node] && pair.sides[0].proved.isEmpty)
@@ -294,8 +258,8 @@ private func row(_ n: UInt64, sequence: UInt64 = 1, covers: Bool = false) -> Rep
         let later = row(6, sequence: 5)
         pair.sides[1].merge(later)
         let report = try pair.run(from: 1)
-        #expect(report.isEqual && pair.sides[0].marks == pair.sides[1].marks)
-        #expect(pair.sides[0].marks[row(6).key]?.suppressions == later.mark.suppressions)
+        #expect(report.isEqual && pair.sides[0].shelf.marks == pair.sides[1].shelf.marks)
+        #expect(pair.sides[0].shelf.marks[row(6).key]?.suppressions == later.mark.suppressions)
     }
 
     @Test("a peer that is silent, gone or not ready ends the run with that reason")
@@ -321,7 +285,7 @@ private func row(_ n: UInt64, sequence: UInt64 = 1, covers: Bool = false) -> Rep
     @Test("messages that make no sense end the conversation and nothing else")
     func nonsense() throws {
         var pair = pair(shared: 20)
-        pair.sides[0].remove(row(3).key)
+        pair.sides[0].shelf.remove(row(3).key)
         let stray = RepairID(peer: pair.sides[1].node, number: 77)
         try pair.step(0, .received(stray, .took))
         try pair.step(0, .received(stray, .done(RepairCounts())))

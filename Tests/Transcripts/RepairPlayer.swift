@@ -10,62 +10,22 @@
 //
 // Cells are read from frozen sketches of these marks, and messages go through their bytes.
 
+import MarkShelf
 import Suppression
 
 @testable import Cluster
-
-private let sketchKey = SipHash(k0: 3, k1: 4)
 
 /// One side.
 private struct Side {
     let node: NodeID
     var machine: Repair
-    var marks: [MarkKey: Mark] = [:]
-    var sketch = Sketch()
-    private var keys: [UInt64: MarkKey] = [:]
+    var shelf = MarkShelf()
     var report: RepairReport?
     var isSilent = false
 
     init(_ node: NodeID, isDamaged: Bool) {
         self.node = node
         machine = Repair(own: node, isDamaged: isDamaged)
-    }
-
-    private func id(_ key: MarkKey, _ mark: Mark) -> UInt64 {
-        var bytes: [UInt8] = []
-        key.encode(into: &bytes)
-        mark.encode(into: &bytes)
-        return MarkDigest.id(record: bytes.span, count: bytes.count, hash: sketchKey)
-    }
-
-    mutating func merge(_ key: MarkKey, _ mark: Mark) {
-        var merged = marks[key] ?? Mark()
-        lose(key)
-        merged.merge(mark)
-        marks[key] = merged
-        keys[id(key, merged)] = key
-        sketch.toggle([id(key, merged)])
-    }
-
-    mutating func lose(_ key: MarkKey) {
-        guard let mark = marks.removeValue(forKey: key) else { return }
-        keys[id(key, mark)] = nil
-        sketch.toggle([id(key, mark)])
-    }
-
-    func found(_ ids: [UInt64], orChanged: Bool) -> [RepairFound] {
-        ids.flatMap { id -> [RepairFound] in
-            let near =
-                keys[id].map { [$0] }
-                ?? (orChanged ? keys.filter { $0.key >> 40 == id >> 40 }.map(\.value) : [])
-            return near.compactMap { key in
-                marks[key].map { RepairFound(id: id, row: RepairRow(key: key, mark: $0)) }
-            }
-        }
-    }
-
-    func ids(of partition: Int) -> [UInt64] {
-        keys.keys.filter { Sketch.partition(of: $0) == partition }.sorted()
     }
 }
 
@@ -127,15 +87,17 @@ struct RepairPlayer: Player {
             switch verb {
             case "has", "have":
                 written += 1
-                for at in those { sides[at].merge(key, Mark(suppression(written))) }
+                for at in those { sides[at].shelf.merge(key, Mark(suppression(written))) }
             case "lifts":
-                let dots = those.flatMap { sides[$0].marks[key]?.suppressions.map(\.dot) ?? [] }
-                for at in those { sides[at].merge(key, Mark(covering: dots)) }
-            case "lost": for at in those { sides[at].lose(key) }
+                let dots = those.flatMap {
+                    sides[$0].shelf.marks[key]?.suppressions.map(\.dot) ?? []
+                }
+                for at in those { sides[at].shelf.merge(key, Mark(covering: dots)) }
+            case "lost": for at in those { sides[at].shelf.remove(key) }
             default: throw StoryError(why: "nobody `\(verb)` a mark")
             }
         }
-        return sides.map { "n\($0.node.raw): \($0.marks.count) marks" }
+        return sides.map { "n\($0.node.raw): \($0.shelf.marks.count) marks" }
     }
 
     private func suppression(_ sequence: UInt64) -> SuppressingDot {
@@ -202,8 +164,8 @@ struct RepairPlayer: Player {
         let name = "n\(sides[at].node.raw)"
         switch effect {
         case .freeze:
-            let count = UInt64(sides[at].marks.count)
-            events.append((at, .frozen(sides[at].sketch, marksCount: count)))
+            let count = UInt64(sides[at].shelf.marks.count)
+            events.append((at, .frozen(sides[at].shelf.sketch, marksCount: count)))
         case .send(let id, let message):
             guard !sides[at].isSilent, left != 0 else { return }
             left? -= 1
@@ -215,12 +177,12 @@ struct RepairPlayer: Player {
             guard !sides[1 - at].isSilent else { return }
             events.append((1 - at, .received(theirs, recoded(id.number, message))))
         case .lookUp(let id, let ids, let orChanged):
-            events.append((at, .found(id, sides[at].found(ids, orChanged: orChanged))))
+            events.append((at, .found(id, sides[at].shelf.found(ids, orChanged: orChanged))))
         case .list(let id, let partition):
-            events.append((at, .listed(id, sides[at].ids(of: partition))))
+            events.append((at, .listed(id, sides[at].shelf.ids(of: partition))))
         case .merge(let id, let rows):
             lines.append("\(name) logs \(people(rows))")
-            for row in rows { sides[at].merge(row.key, row.mark) }
+            for row in rows { sides[at].shelf.merge(row.key, row.mark) }
             events.append((at, .stored(id)))
         case .again: events.append((at, .turned))
         case .proved(let node): lines.append("\(name) has proof: equal to n\(node.raw)")
