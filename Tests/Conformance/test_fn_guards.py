@@ -10,7 +10,7 @@ import redis
 
 from api import Api, one_click, visit
 from cluster import Cluster, address, call, eventually, is_running, split
-from fn import deploy, edit, fn, function, get, greet, greets, shipped
+from fn import LATER, deploy, edit, fn, function, get, greet, greets, shipped
 
 ALL = "decide(_ item: CheckItem, nowMillis: UInt64) -> Decision { .allow }"
 
@@ -85,8 +85,7 @@ def test_a_failing_check_denies_and_is_named(three, tmp_path):
     """`check` ends in deny; the error is named in `fn status`."""
     folder = check_function(
         tmp_path,
-        # Later than any fixture: what passes every smoke request may fail all the same.
-        "        if nowMillis > 1_735_000_000_000 { while true {} }\n        return .allow")
+        f"        if {LATER} {{ while true {{}} }}\n        return .allow")
     deploy(three, folder)
     try:
         for node in three.nodes:
@@ -150,7 +149,7 @@ def test_a_failing_unsubscribe_ends_in_the_built_in(three, tmp_path):
     """`unsubscribe` ends in the built-in; no opt-out is lost."""
     folder = shipped("unsubscribe", tmp_path)
     edit(folder, "Sources/Unsubscribe.swift", "switch request.outcome {",
-         "if request.nowMillis > 1_735_000_000_000 { fatalError() }\n        "
+         f"if request.{LATER} {{ fatalError() }}\n        "
          "switch request.outcome {")
     edit(folder, "function.yaml", "version: 1.0.0", "version: 3.0.0")
     deploy(three, folder)

@@ -10,7 +10,8 @@ import pytest
 from api import Api, one_click, visit
 from cluster import Cluster, address, eventually, is_running
 from fn import (
-    admin, artifact, built, deploy, edit, fn, function, get, greet, greets, runs, seed, shipped)
+    LATER, admin, artifact, built, deploy, edit, fn, function, get, greet, greets, runs, seed,
+    shipped)
 
 EMPTY = b"\0asm\1\0\0\0"
 
@@ -160,7 +161,7 @@ def test_effects_on_get_are_a_bad_response(three, tmp_path):
     """
     folder = shipped("unsubscribe", tmp_path)
     edit(folder, "Sources/Unsubscribe.swift", "switch request.outcome {",
-         "if request.nowMillis > 1_735_000_000_000 {\n"
+         f"if request.{LATER} {{\n"
          "            context.suppress(.tenant, .unsubscribe)\n        }\n"
          "        switch request.outcome {")
     edit(folder, "function.yaml", "version: 1.0.0", "version: 3.1.0")

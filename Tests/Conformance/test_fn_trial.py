@@ -10,7 +10,7 @@ import pytest
 
 from api import Api, one_click, visit
 from cluster import Cluster, address, call, eventually, is_running
-from fn import admin, deploy, edit, fn, function, get, greet, greets, runs, shipped
+from fn import LATER, admin, deploy, edit, fn, function, get, greet, greets, runs, shipped
 from test_fn_guards import check_function, resp
 
 
@@ -43,6 +43,15 @@ def tried(node, folder=None, count=200):
     said = {who: get(node, f"/f/greet/{who}") for who in people}
     assert {answer.status for answer in said.values()} == {200}
     return {who for who in people if said[who].text.startswith("New")}
+
+
+def breaking(folder, code):
+    """A next version of greet that runs this code instead, later than any fixture's time."""
+    made = greet(folder)
+    edit(made, "Sources/Greet.swift", 'body.append("Hello, ")',
+         f'if request.{LATER} {{ {code} }}\nbody.append("Hello, ")')
+    edit(made, "function.yaml", "version: 0.1.0", "version: 0.6.6")
+    return made
 
 
 def test_canary(three, tmp_path):
@@ -108,10 +117,7 @@ def test_a_canary_for_links_and_checks_is_sticky_by_recipient(three, tmp_path):
 def test_a_canary_that_always_traps(three, tmp_path):
     """A 10 % canary that always traps: failed requests 0, and it is reverted by itself."""
     first = deploy(three, greet(tmp_path))
-    bad = greet(tmp_path)
-    edit(bad, "Sources/Greet.swift", 'body.append("Hello, ")',
-         'if request.nowMillis > 1_735_000_000_000 { fatalError() }\nbody.append("Hello, ")')
-    edit(bad, "function.yaml", "version: 0.1.0", "version: 0.6.6")
+    bad = breaking(tmp_path, "fatalError()")
     canary = told(three, "deploy", str(bad), "--canary", "10")
     asked = 0
     for count in range(3_000):
@@ -144,10 +150,7 @@ def test_a_canary_that_always_traps(three, tmp_path):
 def test_a_fresh_version_that_breaks_goes_back(three, tmp_path):
     """Automatic revert: a new generation names the previous digest; the next deploy ends it."""
     first = deploy(three, greet(tmp_path))
-    bad = greet(tmp_path)
-    edit(bad, "Sources/Greet.swift", 'body.append("Hello, ")',
-         'if request.nowMillis > 1_735_000_000_000 { while true {} }\nbody.append("Hello, ")')
-    edit(bad, "function.yaml", "version: 0.1.0", "version: 0.6.7")
+    bad = breaking(tmp_path, "while true {}")
     second = deploy(three, bad)
     for count in range(1_000):
         assert greets(three.nodes[count % 3], f"Hello, p{count}!\n", f"/f/greet/p{count}")
@@ -169,7 +172,7 @@ def test_a_check_never_goes_back_to_none(three, tmp_path):
     """`check` ends in deny: a first version that breaks is not taken back to no check at all."""
     folder = check_function(
         tmp_path,
-        "        if nowMillis > 1_735_000_000_000 { fatalError() }\n        return .allow")
+        f"        if {LATER} {{ fatalError() }}\n        return .allow")
     done = deploy(three, folder)
     try:
         for count in range(60):

@@ -5,7 +5,6 @@ nothing, the answer to a change carries its durability, and no answer redirects 
 """
 
 import json
-import shutil
 import time
 from datetime import datetime
 
