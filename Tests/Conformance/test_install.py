@@ -1,5 +1,6 @@
 """`make install`: what a copy of the binary needs is found, and missed with clear words."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -7,7 +8,7 @@ import subprocess
 
 import pytest
 
-from cluster import ROOT
+from cluster import ROOT, Cluster
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +46,23 @@ def test_the_kit_ships_beside_the_binary(prefix, tmp_path):
 
 def test_functions_and_engine_ship_with_it(prefix, tmp_path):
     """The installed program finds its engine and its modules without a variable."""
-    lib = prefix / "lib" / "quell"
-    names = {path.name for path in (lib / "functions").iterdir()}
-    assert {"unsubscribe.wasm", "preferences.wasm", "check.wasm", "webhook.wasm"} <= names
-    assert (lib / "wasmtime" / "_libwasmtime.so").exists()
+    modules = prefix / "lib" / "quell" / "functions"
+    assert (modules / "webhook.wasm").exists()
+    cluster = Cluster(tmp_path / "dev")
+    try:
+        done = installed(
+            prefix, "dev", "--detach", "--dir", cluster.dir, "--functions", "wasm", *cluster.flags,
+            cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        cluster.read()
+        assert cluster.node.command[0] == str(prefix / "bin" / "quell")
+        served = {one["name"]: one for one in cluster.node.status()["functions"]}
+    finally:
+        cluster.stop()
+    assert set(served) == {"unsubscribe", "preferences", "check"}
+    for name, one in served.items():
+        digest = hashlib.sha256((modules / f"{name}.wasm").read_bytes()).hexdigest()
+        assert (one["source"], one["digest"]) == ("deployed", digest)
 
 
 def test_a_missing_kit_is_named(prefix, tmp_path):
