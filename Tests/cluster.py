@@ -66,6 +66,13 @@ def free_port(port):
     return True
 
 
+def thread_states(pid):
+    """The states of a process's threads, one letter each (proc(5))."""
+    return {
+        stat.read_text(errors="replace").rpartition(")")[2].split()[0]
+        for stat in Path(f"/proc/{pid}/task").glob("*/stat")}
+
+
 def is_running(pid):
     """True for a live process; a zombie that nobody reaps is dead once its last thread is.
 
@@ -217,6 +224,11 @@ class Node:
         """Sends a signal to this node's process and no other."""
         os.kill(self.pid, number)
 
+    def pause(self):
+        """SIGSTOP, and waits until every thread stands still: on a busy machine some run on."""
+        self.signal(signal.SIGSTOP)
+        eventually(lambda: thread_states(self.pid) == {"T"}, f"process {self.pid} stands still")
+
     def kill(self):
         """kill -9, and waits until the kernel has let go of it."""
         self.signal(signal.SIGKILL)
@@ -276,6 +288,15 @@ class Node:
             headers={"Authorization": f"Bearer {self.cluster.admin_key}"})
         assert answer.status == 200, answer
         return answer.json()
+
+
+    def role(self):
+        """What it says that it is; None while it does not answer, or does not know the admin's key.
+        """
+        try:
+            return self.status()["role"]
+        except (OSError, AssertionError):
+            return None
 
 
 class Cluster:
@@ -341,6 +362,14 @@ class Cluster:
             if any(str(self.dir) in part for part in command_line(pid)):
                 os.kill(pid, signal.SIGKILL)
         return done
+
+    def digests(self):
+        """The digests of all nodes; one when they hold the same."""
+        return {node.status()["marks"]["digest"] for node in self.nodes}
+
+    def settle(self, seconds=DEADLINE):
+        """Waits until all nodes hold the same."""
+        eventually(lambda: len(self.digests()) == 1, "equal digests", seconds, every=0.1)
 
     def add_key(self, *scopes):
         """A fresh API key with only these scopes, made by the CLI."""

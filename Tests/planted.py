@@ -7,11 +7,6 @@ import lmdb
 from cluster import call, eventually, quell
 
 
-def digests(cluster):
-    """The digests of all nodes: one when they are equal."""
-    return {node.status()["marks"]["digest"] for node in cluster.nodes}
-
-
 def repair(cluster, *flags):
     """Exit code and answer of `quell repair --json`."""
     done = quell("repair", "--cluster", str(cluster.file), "--json", *flags)
@@ -34,7 +29,7 @@ def fill(cluster, count, tmp_path):
                  "--stream", "marketing", "--topic", "news", timeout=600)
     assert done.returncode == 0, done.stderr
     eventually(
-        lambda: len(digests(cluster)) == 1 and all(
+        lambda: len(cluster.digests()) == 1 and all(
             node.status()["marks"]["count"] == count for node in cluster.nodes),
         "equal nodes", seconds=120, every=0.1)
     return readers

@@ -33,14 +33,6 @@ def denied_everywhere(cluster, readers):
     return True
 
 
-def digests(cluster):
-    return {node.status()["marks"]["digest"] for node in cluster.nodes}
-
-
-def equal(cluster):
-    eventually(lambda: len(digests(cluster)) == 1, "equal digests", seconds=20, every=0.1)
-
-
 def test_shape(three):
     """`dev` starts N real node processes (ports B, B+10, ...; zones z1, z2, ...; voters)."""
     assert [node.name for node in three.nodes] == ["n1", "n2", "n3"]
@@ -66,7 +58,7 @@ def test_every_node_takes_and_denies(three):
         readers.append(reader)
         assert every[n % 3].decision(reader) == "deny"
     eventually(lambda: denied_everywhere(three, readers), "a denial on every node")
-    equal(three)
+    three.settle(20)
 
 
 def test_kill_each_in_turn(three):
@@ -88,14 +80,14 @@ def test_kill_each_in_turn(three):
         three.nodes[victim].wait_ready()
         assert all(Api(three.nodes[victim]).decision(r) == "deny" for r in readers)
     assert len(readers) > 100
-    equal(three)
+    three.settle(20)
 
 
 def test_isolated_node(three):
     """Two of three voters stopped: `available` answers local or 503, and after S nothing unknown is
     allowed; after healing all is durable everywhere."""
     for node in three.nodes[1:]:
-        node.signal(signal.SIGSTOP)
+        node.pause()
     stopped = time.monotonic()
     try:
         api = Api(three.nodes[0])
@@ -117,7 +109,7 @@ def test_isolated_node(three):
             node.signal(signal.SIGCONT)
     eventually(lambda: denied_everywhere(three, [reader, known]), "healing", seconds=10)
     eventually(lambda: api.decision(address()) == "allow", "a lease again", seconds=10)
-    equal(three)
+    three.settle(20)
 
 
 def stale_in_resp(cluster):
@@ -138,7 +130,7 @@ def test_paused_longer_than_the_bound(three):
     """SIGSTOP longer than S with checks waiting in the socket: no allow."""
     node = three.nodes[2]
     reader = address()
-    node.signal(signal.SIGSTOP)
+    node.pause()
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
         waiting = [pool.submit(Api(node).decision, reader) for _ in range(20)]
         time.sleep(0.3)
@@ -178,7 +170,7 @@ def test_import_reaches_every_node(three, tmp_path):
     three.nodes[2].run()
     three.nodes[2].wait_ready()
     assert {r["decision"] for r in Api(three.nodes[2]).check_many(readers)} == {"deny"}
-    equal(three)
+    three.settle(20)
 
 
 def test_wiped_voter_vouches_for_nobody(three):

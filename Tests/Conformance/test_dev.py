@@ -127,7 +127,7 @@ def test_stop_finds_a_restarted_node(fresh):
 def test_stop_finds_a_stopped_node(fresh):
     """also ... stopped (SIGSTOP) ones."""
     made = fresh()
-    made.node.signal(signal.SIGSTOP)
+    made.node.pause()
     assert quell("dev", "stop", "--dir", made.dir).returncode == 0
     eventually(lambda: not is_running(made.node.pid), "the stopped node's end", 12)
 

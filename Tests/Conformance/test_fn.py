@@ -187,7 +187,7 @@ def test_a_minority_activates_nothing(three, tmp_path):
         for place in row["nodes"]), "ready on n1")
     try:
         for other in three.nodes[1:]:
-            other.signal(signal.SIGSTOP)
+            other.pause()
         answer = admin(
             three, node, "POST", "/v1/functions/activate", {"name": "greet", "digest": newest})
         assert answer.status == 503, answer

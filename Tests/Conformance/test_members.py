@@ -103,7 +103,7 @@ def test_killed_and_back(three):
 def test_stopped_and_back(three):
     """SIGSTOP refuses nothing: probes find it, and it takes the verdict back when it goes on."""
     n1, n2, n3 = three.nodes
-    n3.signal(signal.SIGSTOP)
+    n3.pause()
     try:
         for node in (n1, n2):
             eventually(lambda: states(node)["n3"] == "unreachable", "n3 unreachable", 40)

@@ -47,7 +47,7 @@ def test_voter_without_a_lease(fresh):
     for path in (CHECKS, OPT_OUTS):
         assert said(node, path) == (200, "ready\n")
     for other in others:
-        other.signal(signal.SIGSTOP)
+        other.pause()
     try:
         becomes(node, CHECKS, 503, "older than the staleness bound", BOUND + 5)
         assert Api(node).decision(address()) == "unknown"
@@ -84,7 +84,7 @@ def test_learner_and_empty_node(fresh):
     node.kill()
     shutil.rmtree(node.data)
     for other in three.nodes[:2]:
-        other.signal(signal.SIGSTOP)
+        other.pause()
     try:
         node.run(wait=False)
         eventually(lambda: quiet(node), "the node's ports")
@@ -105,7 +105,7 @@ def test_learner_and_empty_node(fresh):
     assert node.status()["role"] == "learner"
     assert said(node, OPT_OUTS)[0] == 200
     # A learner counts for no majority: with one other voter away it is without a proof soon.
-    three.nodes[0].signal(signal.SIGSTOP)
+    three.nodes[0].pause()
     try:
         becomes(node, CHECKS, 503, "older than the staleness bound", BOUND + 5)
         assert said(node, OPT_OUTS)[0] == 200

@@ -6,7 +6,7 @@ import pytest
 
 from api import Api
 from cluster import address, call, eventually, quell
-from planted import delete, digests, fill, flip, linked, repair, repair_at
+from planted import delete, fill, flip, linked, repair, repair_at
 
 NEVER = ("--repair-interval", "0")
 FIELDS = {
@@ -54,7 +54,7 @@ def test_planted(three, tmp_path):
         status = victim.status()
         assert status["lease"]["valid"] is False and status["ready"] is False
         assert status["role"] == "learner"
-        assert len(digests(three)) == 2
+        assert len(three.digests()) == 2
         decisions = [result["decision"] for result in Api(victim).check_many(readers)]
         assert decisions.count("deny") == 20_000 - planted and "allow" not in decisions
         assert Api(three.nodes[0]).decision(address()) == "allow", "the others go on"
@@ -75,7 +75,7 @@ def test_planted(three, tmp_path):
     first = answer["peers"][0]
     assert first["ratio"] <= 1.5 and first["bytes_floor"] >= 64 * planted, first
     eventually(lambda: victim.status()["ready"], "n3 trusts itself again")
-    assert len(digests(three)) == 1
+    assert len(three.digests()) == 1
     assert {r["decision"] for r in Api(victim).check_many(readers)} == {"deny"}
     assert Api(victim).decision(address()) == "allow"
 
@@ -83,7 +83,7 @@ def test_planted(three, tmp_path):
     assert victim.stop() in (0, None)
     victim.run()
     victim.wait_ready()
-    assert victim.status()["role"] == "voter" and len(digests(three)) == 1
+    assert victim.status()["role"] == "voter" and len(three.digests()) == 1
 
 
 def test_mended_by_another(three, tmp_path):
@@ -99,7 +99,7 @@ def test_mended_by_another(three, tmp_path):
     assert code == 0, answer
     row = rows(answer)["n2"]
     assert row["differences"] == row["pushed"] == planted and row["pulled"] == 0
-    eventually(lambda: len(digests(three)) == 1, "equal digests")
+    three.settle()
     eventually(lambda: victim.status()["ready"], "n2 trusts itself again")
 
 
@@ -174,5 +174,5 @@ def test_background(fresh, tmp_path):
     delete(victim, count=100)
     victim.run(wait=False)
     linked(victim)
-    eventually(lambda: len(digests(cluster)) == 1, "equal again", seconds=20, every=0.1)
+    cluster.settle(20)
     eventually(lambda: victim.status()["ready"], "ready again", seconds=20, every=0.1)

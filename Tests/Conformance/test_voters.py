@@ -58,7 +58,7 @@ def test_wiped_voter_is_replaced(three):
     three.nodes[1].kill()
     shutil.rmtree(three.nodes[1].data)
     three.nodes[1].run(wait=False)
-    eventually(lambda: role(three.nodes[1]) == "learner", "the empty node is a learner")
+    eventually(lambda: three.nodes[1].role() == "learner", "the empty node is a learner")
     before = listing(three)
     assert before["generation"] == 1
     done = eventually(lambda: replaced(three, "n2"), "the change", seconds=10)
@@ -79,20 +79,12 @@ def replaced(cluster, name):
     return voters(cluster, "replace", name).returncode == 0
 
 
-def role(node):
-    """What a node says that it is; nothing while it does not answer."""
-    try:
-        return node.status()["role"]
-    except (OSError, AssertionError):
-        return None
-
-
 def test_two_commands_at_once(three):
     """Two conflicting `quell voters` commands at once: one generation."""
     three.nodes[1].kill()
     shutil.rmtree(three.nodes[1].data)
     three.nodes[1].run(wait=False)
-    eventually(lambda: role(three.nodes[1]) == "learner", "a learner", seconds=10)
+    eventually(lambda: three.nodes[1].role() == "learner", "a learner", seconds=10)
     time.sleep(1)
 
     def ask(node):
@@ -134,7 +126,7 @@ def test_old_copy_of_a_disk(three, tmp_path):
                 continue
         time.sleep(0.1)
     assert "allow" not in answers and "unknown" in answers, answers
-    assert role(three.nodes[1]) == "learner"
+    assert three.nodes[1].role() == "learner"
     three.nodes[0].run(wait=False)
     eventually(lambda: seated(three, 3), "the copy is bound again", seconds=30)
     assert listing(three)["generation"] == 2

@@ -74,7 +74,7 @@ def test_a_peer_that_stands_still(three):
     """Behind counts what a stopped peer has not confirmed; everybody knows, and it ends."""
     n1, n2, n3 = three.nodes
     eventually(lambda: behind(n1, n3) == 0 and behind(n2, n3) == 0, "n3 has all", 15)
-    n3.signal(signal.SIGSTOP)
+    n3.pause()
     try:
         assert clicks(n1, CLICKS) == {"quorum"}
         assert behind(n1, n3) == CLICKS and behind(n1, n2) == 0
@@ -93,7 +93,7 @@ def test_what_is_owed(three):
     """Writes answered `local` are owed until a majority has them, also over a restart."""
     n1, n2, n3 = three.nodes
     for other in (n2, n3):
-        other.signal(signal.SIGSTOP)
+        other.pause()
     try:
         assert clicks(n1, 2) == {"local"}
         assert n1.status()["owed"] == 2
@@ -133,7 +133,7 @@ def test_debts_in_words(three):
     """`quell status` names who is behind and what is owed."""
     n1, n2, n3 = three.nodes
     for other in (n2, n3):
-        other.signal(signal.SIGSTOP)
+        other.pause()
     clicks(n1, 1)
     n3.signal(signal.SIGCONT)
     n2.kill()

@@ -87,7 +87,7 @@ def test_an_emptied_shelf_and_a_stopped_minority(three, tmp_path):
     edit(folder, "function.yaml", "version: 0.1.0", "version: 2.0.0")
     node = three.nodes[2]
     before = function(node, "greet")["digest"]
-    os.kill(node.pid, signal.SIGSTOP)
+    node.pause()
     try:
         done = deploy(three, folder, code=0)
     finally:

@@ -1,20 +1,9 @@
-"""What tests with a history do at its end: wait until all nodes are equal, check, print, assert."""
+"""What tests with a history do at its end, once all nodes are equal: check, print, assert."""
 
 from checker import Checker
-from cluster import eventually
 
 # S of the clusters under test: the smallest, so that checks later than durable + S happen.
 BOUND = 5
-
-
-def digests(cluster):
-    """The digests of all nodes; one when they hold the same."""
-    return {node.status()["marks"]["digest"] for node in cluster.nodes}
-
-
-def settled(cluster, seconds=30):
-    """Waits until all nodes hold the same."""
-    eventually(lambda: len(digests(cluster)) == 1, "equal digests", seconds, every=0.1)
 
 
 def summary(checker):

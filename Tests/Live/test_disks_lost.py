@@ -13,7 +13,7 @@ import pytest
 
 from api import Api, one_click
 from cluster import address, eventually
-from outcome import BOUND, settled
+from outcome import BOUND
 
 FLAGS = ("--staleness-bound", f"{BOUND}s")
 
@@ -41,14 +41,6 @@ def never_allowed(nodes, reader, durable, seconds=BOUND + 3):
         time.sleep(0.05)
     assert any(what for _, what in said), f"nobody answered: {said}"
     return said
-
-
-def role(node):
-    """What the node says it is; None when it does not know the admin's key."""
-    try:
-        return node.status()["role"]
-    except (OSError, AssertionError):
-        return None
 
 
 def written(node, reader):
@@ -100,7 +92,7 @@ def test_wiped_while_another_is_cut(networked, figure, wiped):
     first.run(wait=False)
     figure(str(never_allowed([first, third], reader, durable)))
     told_by_the_third(cluster, reader)
-    assert role(first) in ("learner", None)
+    assert first.role() in ("learner", None)
 
 
 @pytest.mark.parametrize("restarts", [0, 2])
@@ -161,7 +153,7 @@ def test_two_empty_voters(fresh, figure):
     first, second, third = cluster.nodes
     reader = address()
     durable = written(third, reader)
-    settled(cluster)
+    cluster.settle()
     for node in cluster.nodes:
         node.kill()
     for node in (first, second):
@@ -170,14 +162,14 @@ def test_two_empty_voters(fresh, figure):
     end = time.monotonic() + BOUND + 3
     while time.monotonic() < end:
         for node in (first, second):
-            assert role(node) != "voter" and not node.is_ready(), node.log_end()
+            assert node.role() != "voter" and not node.is_ready(), node.log_end()
             assert decision(node, reader) != "allow"
         time.sleep(0.1)
     third.run(wait=False)
     said = never_allowed(cluster.nodes, reader, durable)
     assert said.get(("n3", "deny")), said
     assert decision(third, address()) == "unknown", "one voter of three is no majority"
-    assert [role(node) for node in (first, second)].count("voter") == 0
+    assert [node.role() for node in (first, second)].count("voter") == 0
     figure(str(said))
 
 
@@ -205,7 +197,7 @@ def test_restored_after_two_restarts(fresh, tmp_path, history, figure):
             assert answer.status == 200, answer
             what = answer.header("quell-durability")
             said[what] = said.get(what, 0) + 1
-    settled(cluster)
+    cluster.settle()
     for node in cluster.nodes:
         results = Api(node).check_many(before + after)
         missing = sum(result["decision"] != "deny" for result in results)

@@ -14,7 +14,7 @@ from clients import Crowd, People
 from cluster import eventually, split
 from joining import asked, joiner
 from history import now
-from outcome import BOUND, checked, settled
+from outcome import BOUND, checked
 from planted import fill
 
 CLICKS, CHECKS = 8, 5
@@ -70,7 +70,7 @@ class Rig:
         self.full, self.history = full, history
         fill(self.cluster, self.count // 2, tmp_path)
         one_by_one(self.cluster.node, self.count - self.count // 2)
-        settled(self.cluster, 120)
+        self.cluster.settle(120)
         self.crowd = Crowd(self.cluster, history, People(Api(self.cluster.node), 5_000))
         peers = [node.entry["peer"] for node in self.cluster.nodes]
         self.joiners = [
@@ -87,7 +87,7 @@ class Rig:
         self.crowd.click = click
         self.cluster.nodes += self.joiners
         self.crowd.run(CLICKS, CHECKS, strike)
-        settled(self.cluster, 60)
+        self.cluster.settle(60)
         self.crowd.finish()
 
     def start(self, node):

@@ -6,7 +6,7 @@ import pytest
 
 from api import Api
 from clients import Crowd, People
-from outcome import BOUND, checked, settled
+from outcome import BOUND, checked
 
 pytestmark = pytest.mark.alone
 CLICKS, CHECKS = 64, 8
@@ -29,7 +29,7 @@ def test_kill_each_in_turn(fresh, full, history, figure):
         time.sleep(0.5)
 
     crowd.run(CLICKS, CHECKS, strike, consents=2)
-    settled(cluster)
+    cluster.settle()
     crowd.finish()
     checker = checked(history, cluster, BOUND, figure)
     assert checker.count("optout", "200", "quorum") > 1_000

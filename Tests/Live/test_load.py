@@ -10,7 +10,6 @@ import torrent
 from api import Api
 from cluster import address, eventually
 from load import one_click_bytes
-from outcome import settled
 from test_pauses import resp
 
 pytestmark = pytest.mark.alone
@@ -57,7 +56,7 @@ class Staleness:
 
 def denied(cluster, readers):
     """Waits until all are equal; asserts that every node denies all of them."""
-    settled(cluster, 60)
+    cluster.settle(60)
     for node in cluster.nodes:
         missing = sum(one["decision"] != "deny" for one in Api(node).check_many(readers))
         assert missing == 0, f"{missing} of {len(readers)} acknowledged are lost at {node.name}"

@@ -8,7 +8,6 @@ import pytest
 
 from api import Api, one_click
 from cluster import address, split
-from outcome import settled
 
 # TCP_RTO_MIN_US of Linux 6.15, which Python does not name; 200 ms is the kernel's own.
 OPTION, KERNELS_MILLIS = 45, 200
@@ -57,7 +56,7 @@ def test_opt_outs_under_loss(networked, full, figure):
         assert answer.status == 200, answer
         kinds[answer.header("Quell-Durability")] += 1
     # Still at 30 %: nodes become equal on such a network, not only on one that was healed.
-    settled(cluster, 60)
+    cluster.settle(60)
     for node in cluster.nodes:
         assert {one["decision"] for one in Api(node).check_many(readers)} == {"deny"}
     figure(f"{LOSS} % lost: {kinds}, all denied everywhere")

@@ -11,7 +11,7 @@ from api import Api
 from clients import Crowd, People
 from cluster import address, call, eventually, is_running
 from faults import Fault, built
-from outcome import BOUND, checked, settled
+from outcome import BOUND, checked
 
 
 def is_up(node):
@@ -53,7 +53,7 @@ def test_one_of_three(fresh, tmp_path, full, history, figure, error):
 
     crowd.run(32, 6, strike)
     figure(f"{error}: {len(fault.failed)} calls failed; n3 is ready: {third.is_ready()}")
-    settled(cluster)
+    cluster.settle()
     crowd.finish()
     checker = checked(history, cluster, BOUND, figure)
     assert not any(checker.failures().values()), checker.failures()

@@ -9,7 +9,7 @@ import pytest
 from api import Api, one_click
 from clients import Crowd, People
 from cluster import address, eventually
-from outcome import BOUND, checked, settled
+from outcome import BOUND, checked
 
 
 def spread(figure, name, seconds):
@@ -48,7 +48,7 @@ def test_through_the_third(networked, full, figure, kind):
         assert Api(node).decision(address()) == "allow", "a majority is in reach of everybody"
     cluster.network.heal()
     cluster.wait_linked()
-    settled(cluster)
+    cluster.settle()
 
 
 def every_pair(network, fault):
@@ -94,7 +94,7 @@ def test_bad_links(networked, full, history, figure, fault):
 
     crowd.run(24, 6, strikes, consents=1)
     cluster.wait_linked()
-    settled(cluster)
+    cluster.settle()
     crowd.finish()
     checker = checked(history, cluster, BOUND, figure)
     assert checker.count("optout", "200") > 100
@@ -132,7 +132,7 @@ def test_same_topic_on_two_sides(networked, figure):
     assert said == {"local", "quorum"}, said
     cluster.network.heal()
     cluster.wait_linked()
-    settled(cluster)
+    cluster.settle()
     for node in cluster.nodes:
         results = Api(node).check_many(list(readers), topic="weekly")
         assert {result["decision"] for result in results} == {"deny"}, node.name

@@ -10,7 +10,7 @@ import stall
 from api import Api, one_click
 from clients import Crowd, People
 from cluster import address, eventually, split
-from outcome import BOUND, checked, settled
+from outcome import BOUND, checked
 
 FLAGS = ("--staleness-bound", f"{BOUND}s")
 
@@ -26,7 +26,7 @@ def test_two_stopped_under_load(fresh, history, figure, policy):
     def strike():
         time.sleep(1)
         for node in cluster.nodes[1:]:
-            node.signal(signal.SIGSTOP)
+            node.pause()
         try:
             time.sleep(BOUND + 2)
             assert Api(cluster.node).decision(address()) == "unknown"
@@ -37,7 +37,7 @@ def test_two_stopped_under_load(fresh, history, figure, policy):
         eventually(lambda: api.decision(address()) == "allow", "a lease again", 15)
 
     crowd.run(32, 6, strike)
-    settled(cluster)
+    cluster.settle()
     crowd.finish()
     checker = checked(history, cluster, BOUND, figure)
     # A stopped node wakes long after its deadline and may refuse; the one that went on may not.
@@ -86,7 +86,7 @@ def test_resp_waits_longer_than_the_bound(fresh, figure):
     for word, link in links:
         link.sendall(QUESTIONS[word](stranger))
         assert link.recv(64) == ALLOWS[word], f"the form that allows has changed: {word}"
-    node.signal(signal.SIGSTOP)
+    node.pause()
     try:
         for word, link in links:
             link.sendall(QUESTIONS[word](reader))

@@ -15,9 +15,8 @@ import torrent
 from api import Api
 from cluster import address, eventually
 from load import one_click_bytes
-from outcome import settled
 from planted import (
-    delete, digests, fill, linked, marks_of, put, repair_at)
+    delete, fill, linked, marks_of, put, repair_at)
 
 LOAD, LOADERS = 1_000, 64
 # Links a step; a load that goes on for more than 40 s begins again with the first of them.
@@ -101,7 +100,7 @@ def test_table_under_load(fresh, full, figure, tmp_path):
         assert not row.get("failure") and row["pulled"] >= wanted, row
         # The first guess is the difference of two counts, which says nothing of what is on its way.
         assert row["round_trips"] <= TRIPS_UNDER_LOAD
-        settled(cluster, 60)
+        cluster.settle(60)
         assert repair_at(cluster, victim)[0] == 0
         victim.wait_ready()
 
@@ -153,14 +152,14 @@ def test_changed_on_both_sides(fresh, full, figure, tmp_path):
     for node in cluster.nodes:
         node.run(wait=False)
     linked(*cluster.nodes)
-    settled(cluster, 60)
+    cluster.settle(60)
     for node, values in ((first, one), (victim, other)):
         assert node.stop() in (0, None)
         put(node, {key: values[key] for key in changed})
     for node in (first, victim):
         node.run(wait=False)
     linked(*cluster.nodes)
-    assert len(digests(cluster)) == 3
+    assert len(cluster.digests()) == 3
     code, answer = repair_at(cluster, victim, "--peer", "n1")
     row, = answer["peers"]
     figure(told(row, f"{CHANGED} on both sides, none", count))
@@ -169,4 +168,4 @@ def test_changed_on_both_sides(fresh, full, figure, tmp_path):
     assert row["round_trips"] <= TRIPS_BOTH_SIDES, row
     for node in (first, victim):
         assert repair_at(cluster, node)[0] == 0
-    settled(cluster, 60)
+    cluster.settle(60)

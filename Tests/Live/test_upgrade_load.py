@@ -15,7 +15,6 @@ import pytest
 
 from api import Api, FORM, ONE_CLICK
 from cluster import Dialed, address, eventually, exchange, quell, split
-from outcome import settled
 
 pytestmark = pytest.mark.alone
 NEWEST = int(re.search(r"disk (\d+)", quell("--version").stdout).group(1))
@@ -120,7 +119,7 @@ def test_rolling_upgrade(fresh, full, figure):
     for node in cluster.nodes:
         eventually(
             lambda node=node: node.status()["format"]["disk"] == NEWEST, "the new format")
-    settled(cluster)
+    cluster.settle()
     opted_out = sorted(set().union(*(client.done for client in clients)))
     for node in cluster.nodes:
         found = Api(node).check_many([readers[person] for person in opted_out])
