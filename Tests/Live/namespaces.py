@@ -29,7 +29,7 @@ def run(*command, text=""):
     """Runs a command; raises with its own words when it fails."""
     try:
         done = subprocess.run(
-            list(map(str, command)), input=text, capture_output=True, text=True, timeout=20,
+            list(map(str, command)), input=text, capture_output=True, text=True, timeout=60,
             check=False)
     except FileNotFoundError as error:
         raise Unavailable(f"{command[0]} is not installed; run `make setup`") from error

@@ -64,7 +64,7 @@ class Rig:
     """Three full nodes and the places of two more."""
 
     def __init__(self, fresh, full, history, tmp_path, rate):
-        self.count = 1_000_000 if full else 10_000
+        self.count = 1_000_000 if full else 20_000
         flags = (("--pull-rate", rate),) if rate else ()
         self.cluster = fresh("--staleness-bound", f"{BOUND}s", nodes=3)
         self.full, self.history = full, history
