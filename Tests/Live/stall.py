@@ -7,16 +7,21 @@ import pathlib
 import queue
 import threading
 
+from cluster import eventually
+
 SEIZE, INTERRUPT, DETACH = 0x4206, 0x4207, 17
 WALL = 0x40000000
 
 
 def thread_of(pid, name):
-    """The id of the thread of this name."""
+    """The id of the thread of this name, or None; a list that changes under us may lack one."""
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        if (task / "comm").read_text().strip() == name:
-            return int(task.name)
-    raise LookupError(f"process {pid} has no thread {name}")
+        try:
+            if (task / "comm").read_text().strip() == name:
+                return int(task.name)
+        except OSError:
+            continue  # ended meanwhile
+    return None
 
 
 def may_trace():
@@ -38,7 +43,7 @@ def _ptrace(request, thread):
 @contextlib.contextmanager
 def stalled(pid, name):
     """One thread stands still inside this block. A tracer is a thread: so it is one of its own."""
-    thread = thread_of(pid, name)
+    thread = eventually(lambda: thread_of(pid, name), f"thread {name} of process {pid}")
     done, told = threading.Event(), queue.Queue()
 
     def trace():
