@@ -230,7 +230,7 @@ def test_a_shadow_delays_no_answer(three, tmp_path):
     slow = greet(tmp_path)
     edit(slow, "Sources/Greet.swift", 'body.append("Hello, ")',
          "var mixed = request.nowMillis | 1\n"
-         "if request.nowMillis > 1_735_000_000_000 { for _ in 0..<6_000_000 {\n"
+         f"if request.{LATER} {{ for _ in 0..<6_000_000 {{\n"
          "mixed ^= mixed << 13; mixed ^= mixed >> 7; mixed ^= mixed << 17 } }\n"
          'body.append(mixed == 0 ? "Bye, " : "Hello, ")')
     edit(slow, "function.yaml", "version: 0.1.0", "version: 0.7.0")
@@ -261,7 +261,7 @@ def test_a_canary_that_fails_is_answered_for_by_what_serves(three, tmp_path):
     edit(page, "function.yaml", "version: 1.0.0", "version: 9.1.0")
     told(three, "deploy", str(page))
     edit(page, "Sources/Unsubscribe.swift", "switch request.outcome {",
-         "if request.nowMillis > 1_735_000_000_000 { fatalError() }\n"
+         f"if request.{LATER} {{ fatalError() }}\n"
          "        switch request.outcome {")
     edit(page, "function.yaml", "version: 9.1.0", "version: 9.2.0")
     told(three, "deploy", str(page), "--canary", "100")
@@ -279,7 +279,7 @@ def test_a_canary_that_fails_is_answered_for_by_what_serves(three, tmp_path):
     assert set(said) == {"allow", "deny"}
     bad = check_function(
         tmp_path / "b",
-        f"        if nowMillis > 1_735_000_000_000 {{ fatalError() }}\n        return {odd}")
+        f"        if {LATER} {{ fatalError() }}\n        return {odd}")
     edit(bad, "function.yaml", "version: 2.0.0", "version: 3.1.0")
     told(three, "deploy", str(bad), "--canary", "100")
     assert [one["decision"] for one in api.check_many(readers)] == said
