@@ -61,8 +61,8 @@ extension World {
     }
 
     /// Half seconds after which a node that is still damaged is replaced: two rounds of the slowest
-    /// background with six others, and what two joiners may take, for whom it may have to wait: each
-    /// tries the other, and the damaged one, ten times before it goes on without them.
+    /// background with six others, and what two joiners may take, for whom it may have to wait:
+    /// each tries the other, and the damaged one, ten times before it goes on without them.
     private static let mendingRounds = 200
 
     /// Bytes of comparing: questions of each tick to each peer, and twice all marks to each.

@@ -178,8 +178,9 @@ struct Ledger {
     ) {
         answered(ticket)
         if let stamp {
-            // A node that was wiped may pull what it once minted under the same id: harmless. So may
-            // one that crashed before its own log had it: what its life before had pushed comes back.
+            // A node that was wiped may pull what it once minted under the same id: harmless. So
+            // may one that crashed before its own log had it: what its life before had pushed comes
+            // back.
             if let before = stamps[stamp], before != dots,
                 before.origin.epoch.counter <= dots.origin.epoch.counter,
                 before.origin.node == dots.origin.node, !isCovered(before), !isCovered(dots),

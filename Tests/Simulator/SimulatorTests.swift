@@ -102,7 +102,7 @@ private func report(_ seed: UInt64, _ outcome: Outcome) {
     private static let findingSeeds: [SeededBugs.Bug: UInt64] = [
         .asOfNewest: 95, .contiguousOnly: 1, .receiptForPendingDuplicate: 10,
         .heldRaisedPerPage: 19, .votersByName: 18,
-        .rebuildFromOneDonor: 105, .jointEndsEarly: 16, .doubtedLifeVotes: 77,
+        .rebuildFromOneDonor: 170, .jointEndsEarly: 16, .doubtedLifeVotes: 77,
         .doubtedLifeConfirms: 4, .doubtedLifeReceipts: 4, .epochReused: 7,
         .logSequenceFromOne: 7,
     ]
