@@ -204,6 +204,9 @@ public enum Node {
         parts.metrics.functions.withLock { $0 = functions.runtime }
         let node = NodeLoop(parts, keeper: keeper, view: view, functions: functions)
         report(parts)
+        node.signals = try Signals(on: parts.loop, [.terminate, .interrupt]) { [unowned node] _ in
+            node.end(.signal)
+        }
         for thread in threads {
             thread.begin(
                 ServingStart(

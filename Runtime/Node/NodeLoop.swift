@@ -35,7 +35,8 @@ final class NodeLoop: Turn {
     /// A cluster was founded by this life.
     var hasFounded = false
     private var ticker: EventLoop.Timer?
-    private var signals: Signals?
+    /// What ends it in good order; there before anybody can see that the node answers.
+    var signals: Signals?
     private var messages: [NodeMessage] = []
     private var events: [StoreEvent] = []
     private var effects: [Effect] = []
@@ -127,6 +128,7 @@ final class NodeLoop: Turn {
             try admin.listen(host: config.listenHost, port: config.adminPort)
         } catch {
             admin.close()
+            signals?.close()
             throw error
         }
         self.admin = admin
@@ -139,9 +141,6 @@ final class NodeLoop: Turn {
             after: 0,
             every: Limits.tickMillis
         ) { [unowned self] in tick() }
-        signals = try Signals(on: loop, [.terminate, .interrupt]) { [unowned self] _ in
-            end(.signal)
-        }
         if let key = catalog.sketchKey { store.adopt(key) }
         if catalog.registers.isEmpty { bootstrap() }
         joiningBegins()

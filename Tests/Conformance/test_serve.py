@@ -93,6 +93,18 @@ def end(process):
         process.stderr.close()
 
 
+def test_ends_well_as_soon_as_it_answers(tmp_path, keys):
+    """SIGTERM finishes and exits 0, also in the moment in which the first caller is answered."""
+    port, turns = free_block(), 8
+    for turn in range(turns):
+        (tmp_path / str(turn)).mkdir()
+        process = serve(tmp_path / str(turn), keys, "--base-port", port)
+        bound = time.monotonic() + 20
+        while not answers(port):
+            assert process.poll() is None and time.monotonic() < bound, process.stderr.read()
+        assert end(process) == 0, turn
+
+
 def test_flags_over_environment_over_file(tmp_path, keys):
     """Flags > environment `QUELL_*` > YAML file."""
     ports = [free_block() for _ in range(3)]
