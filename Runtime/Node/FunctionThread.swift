@@ -60,7 +60,7 @@ final class FunctionThread: Sendable {
         self.settings = settings
         self.node = node
         let thread = Thread { [self] in
-            Thread.current.name = "functions"
+            nameThread("functions")
             work(workshop)
         }
         thread.start()

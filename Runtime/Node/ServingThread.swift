@@ -47,8 +47,7 @@ struct ServingThread {
         let doors = Handoff<Result<LoopDoor, LoopError>>()
         let start = Handoff<ServingStart>()
         let thread = Thread {
-            // From inside: a thread that has not begun has no name for the system (`top -H`).
-            Thread.current.name = "serving-\(index)"
+            nameThread("serving-\(index)")
             serve(index, config, doors, start)
         }
         thread.stackSize = Limits.threadStackBytes
