@@ -118,6 +118,7 @@ public struct Core: Sendable {
     var nextLocalSequence: UInt64
     /// Our log has committed or refused everything up to here.
     var settledThrough: UInt64
+    var committedThrough: UInt64
     var checkpointedThrough: UInt64
     var nextDotSequence: UInt64 = 1
     var lastTime = HybridTime(raw: 0)
@@ -151,6 +152,7 @@ public struct Core: Sendable {
         nonces = NonceSource(seed: boot.seed)
         nextLocalSequence = boot.nextLocalSequence
         settledThrough = boot.nextLocalSequence - 1
+        committedThrough = boot.nextLocalSequence - 1
         checkpointedThrough = boot.nextLocalSequence - 1
         visible = boot.held
         arrived = boot.held

@@ -15,6 +15,7 @@ extension Core {
     ) {
         guard !hasFailed else { return }
         settledThrough = max(settledThrough, through)
+        committedThrough = max(committedThrough, through)
         let count = pending.prefix { $0.sequence <= through }.count
         if count > 0 {
             for one in pending[..<count] where !one.isShown {

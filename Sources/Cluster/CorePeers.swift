@@ -228,10 +228,9 @@ extension Core {
     /// Asks for the next page, or closes the pull, once the log and the state have what came.
     mutating func goOnPulling(now: Instant, into effects: inout [Effect]) {
         guard !pulling.isIdle else { return }
-        let backlog = nextLocalSequence - 1 - min(checkpointedThrough, nextLocalSequence - 1)
         let step = pulling.advance(
             settled: settledThrough,
-            hasRoom: backlog <= bounds.pullBacklogCount,
+            hasRoom: backlogCount <= bounds.pullBacklogCount,
             bytesPerSecond: bounds.pullBytesPerSecond,
             now: now.bootNanos
         )

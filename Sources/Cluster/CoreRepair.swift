@@ -14,9 +14,8 @@ extension Core {
         _ rows: [RepairRow],
         into effects: inout [Effect]
     ) -> UInt64? {
-        let backlog = nextLocalSequence - 1 - min(checkpointedThrough, nextLocalSequence - 1)
         guard !hasFailed, pending.count + rows.count <= bounds.pendingChangesCount,
-            backlog <= bounds.pullBacklogCount
+            backlogCount <= bounds.pullBacklogCount
         else { return nil }
         for row in rows {
             let named = row.mark.suppressions.map(\.dot) + row.mark.covered
@@ -28,6 +27,12 @@ extension Core {
             if note.onlyDenies { effects.append(.show(sequence: sequence, note)) }
         }
         return nextLocalSequence - 1
+    }
+
+    /// Records that the state does not have yet. Those that the log refused it never gets: counted,
+    /// they would hold back all pulls until somebody writes.
+    var backlogCount: UInt64 {
+        max(committedThrough, checkpointedThrough) - checkpointedThrough + UInt64(pending.count)
     }
 
     /// Whether the own log has committed or refused everything up to this number.

@@ -125,7 +125,7 @@ extension World {
 
     /// Whether a node says to hold what nobody has any more, and others wait for in vain: while it
     /// is needed for a majority of answers, they have no lease.
-    private func holdsLost(_ shell: Shell) -> Bool {
+    private func keepsWaiting(_ shell: Shell) -> Bool {
         guard let core = shell.core, core.voters.slot(of: shell.disk.node) != nil else {
             return false
         }
@@ -149,7 +149,7 @@ extension World {
     func replaceUnmended() {
         for shell in shells where mayLose(shell) {
             let isDamaged = shell.core?.isDamaged == true
-            guard isDamaged || holdsLost(shell) else { continue }
+            guard isDamaged || keepsWaiting(shell) else { continue }
             guard !isDamaged || isBeyondMending(shell) else {
                 return ledger.fail("repair: \(shell.name) stays damaged, and could be mended")
             }
@@ -172,6 +172,18 @@ extension World {
         var at: Dot?
         while let dot = set.first(after: at) {
             if !isLost(dot) { return true }
+            at = dot
+        }
+        return false
+    }
+
+    /// Whether some of these writes are on no disk any more: whoever holds them has forgotten,
+    /// though it is trusted, and no second disk may be lost beside it.
+    func holdsLost(_ set: HeldSet) -> Bool {
+        guard outcome.faults[.damage] != nil else { return false }
+        var at: Dot?
+        while let dot = set.first(after: at) {
+            if ledger.isMinted(dot), isLost(dot) { return true }
             at = dot
         }
         return false

@@ -58,7 +58,7 @@ extension World {
             guard let shell = shells.first(where: { $0.disk.node == slot.node }), shell !== lost,
                 !shell.isOld, !shell.isEmptied, shell.disk.counter >= shell.livesCount,
                 !shell.disk.isRestored, !shell.disk.isDamaged,
-                shell.core?.isDoubted != true
+                shell.core?.isDoubted != true, !holdsLost(shell.disk.truth.held)
             else { continue }
             let life = shell.isUp ? shell.origin.epoch : Epoch(counter: .max, random: 0)
             guard life >= slot.lowestEpoch else { continue }
