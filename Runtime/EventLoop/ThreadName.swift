@@ -4,9 +4,9 @@ internal import Glibc
 
 /// Names the calling thread.
 ///
-/// Foundation's `Thread.name` reaches the system only when `Thread.start` has already stored the id
-/// of the thread that it made. A thread that runs sooner than that keeps its program's name for
-/// good, some in a hundred on a busy machine.
+/// Foundation's `Thread.name` does nothing until `Thread.start` has stored the id of the thread
+/// that it made (swift-corelibs-foundation, Thread.swift). A thread that runs sooner than that
+/// would keep its program's name for good: on a busy machine some do.
 ///
 /// - Parameter name: at most 15 bytes (proc(5), comm).
 public func nameThread(_ name: String) {

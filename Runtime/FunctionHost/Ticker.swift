@@ -33,8 +33,11 @@ final class Ticker: Sendable {
     /// Starts ticking; whoever deletes the engine calls `stop` before.
     init(_ engine: Shared) {
         self.engine = engine
-        let thread = Thread { self.run() }
-        thread.name = "epoch"
+        let thread = Thread {
+            // From inside: before it has begun a name goes nowhere.
+            Thread.current.name = "epoch"
+            self.run()
+        }
         thread.start()
     }
 

@@ -20,9 +20,8 @@ extension NodeLoop {
             do {
                 let fresh = core.request(stamp.id)
                 remembered = try fresh ?? view.request(stamp.id, now: now())
-                if let remembered {
-                    let isShown = fresh == nil
-                    isUndone = try self.isUndone(write.drafts, remembered.dots, isShown: isShown)
+                if let dots = remembered?.dots {
+                    isUndone = try isGone(write.drafts, dots, isCommitted: fresh == nil)
                 }
             } catch {
                 log.error("the state cannot be read", error)
@@ -45,16 +44,16 @@ extension NodeLoop {
     /// Whether what this request wrote the first time stands no more: a consent has covered it, or
     /// the disk has lost its mark. A caller who says it again must not hear yes for what is gone.
     ///
-    /// - Parameter isShown: it is committed, so its marks should show it.
-    private func isUndone(
+    /// - Parameter isCommitted: no longer on its way to the log.
+    private func isGone(
         _ drafts: [Draft],
         _ dots: DotRange,
-        isShown: Bool
+        isCommitted: Bool
     ) throws(StorageError) -> Bool {
         for (n, draft) in drafts.enumerated() {
             guard case .suppress(let key, _, _) = draft else { continue }
-            let (mark, dot) = (try view.mark(key) ?? Mark(), dots.dot(n))
-            if mark.covers(dot) || isShown && !mark.hasSeen(dot) { return true }
+            let mark = try view.mark(key) ?? Mark()
+            if mark.isUndone(dots.dot(n), isCommitted: isCommitted) { return true }
         }
         return false
     }

@@ -76,14 +76,11 @@ extension NodeLoop {
     func heard(_ event: Event) {
         note(event)
         step(event)
-        if desk.isDamaged, case .received(let node, let message) = event {
+        if desk.isDamaged || !joining.isOver, case .received(let node, let message) = event {
             desk.trust.heard(message, from: node, held: core.held)
+            joining.heard(message, from: node, held: core.held)
         }
         switch event {
-        case .received(let node, .held(_, let set)): joining.told(set, by: node)
-        case .received(let node, .heldHash(let hash)) where !joining.isOver:
-            // Who holds the same names it no more.
-            if hash == core.held.fingerprint() { joining.told(core.held, by: node) }
         case .received(let node, .repair(let number, let message)):
             repair(.received(RepairID(peer: node, number: number), message))
         case .received(let node, .rollout(let message)): rollout(.received(node, message))

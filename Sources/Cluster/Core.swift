@@ -118,6 +118,7 @@ public struct Core: Sendable {
     var nextLocalSequence: UInt64
     /// Our log has committed or refused everything up to here.
     var settledThrough: UInt64
+    /// The last that it has committed.
     var committedThrough: UInt64
     var checkpointedThrough: UInt64
     var nextDotSequence: UInt64 = 1

@@ -48,6 +48,12 @@ extension Core {
         goOnPulling(now: now, into: &effects)
     }
 
+    /// Records that the state does not have yet. Those that the log refused it never gets: counted,
+    /// they would hold back all pulls until somebody writes.
+    var backlogCount: UInt64 {
+        max(committedThrough, checkpointedThrough) - checkpointedThrough + UInt64(pending.count)
+    }
+
     /// What these records make held, in as few ranges as they allow.
     private func ranges(of records: ArraySlice<Pending>) -> [DotRange] {
         var ranges: [DotRange] = []

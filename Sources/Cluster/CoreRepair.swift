@@ -29,12 +29,6 @@ extension Core {
         return nextLocalSequence - 1
     }
 
-    /// Records that the state does not have yet. Those that the log refused it never gets: counted,
-    /// they would hold back all pulls until somebody writes.
-    var backlogCount: UInt64 {
-        max(committedThrough, checkpointedThrough) - checkpointedThrough + UInt64(pending.count)
-    }
-
     /// Whether the own log has committed or refused everything up to this number.
     public func hasSettled(_ sequence: UInt64) -> Bool { sequence <= settledThrough }
 }

@@ -116,13 +116,7 @@ struct Dissemination: Sendable {
     /// A peer holds all that this node holds.
     mutating func settled(_ node: NodeID) {
         guard let at = links.firstIndex(where: { $0.peer.origin.node == node }) else { return }
-        let link = links[at]
-        links[at] = Link(
-            peer: link.peer,
-            number: link.number,
-            isReading: link.isReading,
-            heardNanos: link.heardNanos
-        )
+        links[at].empty()
     }
 
     /// Takes the one place for reading a page for a peer.
@@ -148,6 +142,14 @@ struct Dissemination: Sendable {
 }
 
 extension Dissemination.Link {
+    /// Nothing is on its way any more.
+    fileprivate mutating func empty() {
+        pushed = []
+        count = 0
+        bytes = 0
+        isBehind = false
+    }
+
     fileprivate mutating func receipted(_ interval: SequenceInterval) {
         var kept = 0
         for i in pushed.indices {

@@ -83,8 +83,20 @@ public struct Joining: Sendable {
     ///   been found whole since.
     public init(isJoining: Bool) { isOver = !isJoining }
 
+    /// A linked node said something.
+    ///
+    /// - Parameter held: committed here; a node that holds the same says no more than that.
+    public mutating func heard(_ message: Message, from node: NodeID, held: HeldSet) {
+        switch message {
+        case .held(_, let set): told(set, by: node)
+        case .heldHash(let hash) where !told.contains(node) && hash == held.fingerprint():
+            told(held, by: node)
+        default: break
+        }
+    }
+
     /// A linked node said for the first time what it holds.
-    public mutating func told(_ set: HeldSet, by node: NodeID) {
+    mutating func told(_ set: HeldSet, by node: NodeID) {
         guard !isOver, told.insert(node).inserted else { return }
         target.formUnion(set)
     }

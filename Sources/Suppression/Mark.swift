@@ -136,6 +136,14 @@ public struct Mark: Equatable, Sendable {
             || covers(dot)
     }
 
+    /// Whether what the dot of a suppression said stands no more: a consent has covered it, or the
+    /// mark is not the one that had it.
+    ///
+    /// - Parameter isCommitted: it is on the disk, so this mark should have it.
+    public func isUndone(_ dot: Dot, isCommitted: Bool) -> Bool {
+        covers(dot) || isCommitted && !hasSeen(dot)
+    }
+
     /// Whether a consent has named this dot, or a later one of its origin.
     public func covers(_ dot: Dot) -> Bool {
         covered.contains { $0.origin == dot.origin && $0.sequence >= dot.sequence }

@@ -1,9 +1,10 @@
 // A node that joins: what it waits for, whom it is compared with, and what it must not say
 // meanwhile.
 
-import Cluster
 import Suppression
 import Testing
+
+@testable import Cluster
 
 private func node(_ n: UInt64) -> NodeID { NodeID(raw: n) }
 

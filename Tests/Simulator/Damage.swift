@@ -123,34 +123,11 @@ extension World {
         }
     }
 
-    /// Whether a node says to hold what nobody has any more, and others wait for in vain: while it
-    /// is needed for a majority of answers, they have no lease.
-    private func keepsWaiting(_ shell: Shell) -> Bool {
-        guard let core = shell.core, core.voters.slot(of: shell.disk.node) != nil else {
-            return false
-        }
-        return shells.contains { other in
-            guard let theirs = other.core, theirs.freshness.lease == .void else { return false }
-            return !core.held.subtracting(theirs.held).isEmpty
-        }
-    }
-
-    /// Whether nobody can help a node to a lease: the only voter holds a write whose mark it lost,
-    /// and which it had given to nobody. All others wait for that, and allow nothing.
-    func waitsForLost(_ shell: Shell) -> Bool {
-        guard newestVoters.slots.count == 1, let held = shell.core?.held else { return false }
-        let voter = shells.first { newestVoters.slot(of: $0.disk.node) != nil }
-        guard let lacks = voter?.core?.held.subtracting(held) else { return false }
-        return !lacks.isEmpty && !canBeHad(lacks)
-    }
-
-    /// The operator's last resort for who stays damaged while all works, or keeps others waiting
-    /// for what it has lost. The disk is wiped, and joins.
+    /// The operator's last resort for who stays damaged while all works. The disk is wiped, and
+    /// joins.
     func replaceUnmended() {
-        for shell in shells where mayLose(shell) {
-            let isDamaged = shell.core?.isDamaged == true
-            guard isDamaged || keepsWaiting(shell) else { continue }
-            guard !isDamaged || isBeyondMending(shell) else {
+        for shell in shells where shell.core?.isDamaged == true && mayLose(shell) {
+            guard isBeyondMending(shell) else {
                 return ledger.fail("repair: \(shell.name) stays damaged, and could be mended")
             }
             var chance = Dice(seed: seed, .damage, 2 * Self.firstNumber + shell.index)

@@ -173,7 +173,7 @@ extension World {
                 now: shell.instant(now).bootNanos,
                 boundNanos: swarm.boundMillis * millisecond
             )
-            if !isVouched, !waitsForLost(shell) {
+            if !isVouched {
                 return "\(shell.name) has no lease"
             }
             if core.waitingCount > 0 { return "\(shell.name) owes answers" }

@@ -108,9 +108,9 @@ extension World {
         if let known {
             reach(.requestRepeated)
             let (mark, dot) = (shell.mark(person), known.dots.dot(0))
-            let isLost = fresh == nil && !mark.hasSeen(dot)
-            isUndone = mark.covers(dot) || isLost
-            if isLost { ledger.excuse(stampName(shell, stamp)) }
+            isUndone = mark.isUndone(dot, isCommitted: fresh == nil)
+            // Lost with its mark, it is done under a dot of its own.
+            if isUndone, !mark.covers(dot) { ledger.excuse(stampName(shell, stamp)) }
         }
         request(
             shell,

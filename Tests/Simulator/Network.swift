@@ -114,17 +114,12 @@ extension World {
         }
         let node = known.node
         step(shell, .received(from: node, message))
-        if let core = shell.core, core.isDamaged {
+        if let core = shell.core, core.isDamaged || core.isJoining {
             shell.desk?.trust.heard(message, from: node, held: core.held)
+            shell.desk?.joining.heard(message, from: node, held: core.held)
         }
-        switch message {
-        case .repair(let number, let message):
+        if case .repair(let number, let message) = message {
             repair(shell, .received(RepairID(peer: node, number: number), message))
-        case .held(_, let set): shell.desk?.joining.told(set, by: node)
-        case .heldHash(let hash):
-            guard let core = shell.core, core.isJoining else { break }
-            if hash == core.held.fingerprint() { shell.desk?.joining.told(core.held, by: node) }
-        default: break
         }
     }
 

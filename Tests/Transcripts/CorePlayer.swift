@@ -104,7 +104,8 @@ struct CorePlayer: Player {
         switch event {
         case .linked(let peer): others[peer.origin.node] = true
         case .unlinked(let node): others[node] = false
-        case .received(let node, .held(_, let set)): joining.told(set, by: node)
+        case .received(let node, let message):
+            joining.heard(message, from: node, held: core.held)
         case .ticked:
             let all = others.sorted { $0.key < $1.key }.map { (node: $0.key, isLinked: $0.value) }
             switch joining.ticked(held: core.held, others: all, now: now.bootNanos) {
