@@ -34,14 +34,12 @@ struct Call {
     /// The text after `Bearer `, scheme in any case; nil when the header is missing or another
     /// scheme.
     func bearer() -> [UInt8]? {
-        let scheme = Array("bearer ".utf8)
-        guard authorization.count > scheme.count else { return nil }
-        for (i, wanted) in scheme.enumerated() {
-            let byte = authorization[i]
-            let lower = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte
-            guard lower == wanted else { return nil }
+        let scheme: StaticString = "bearer "
+        let length = scheme.utf8CodeUnitCount
+        guard authorization.count > length, authorization.holds(ignoringCase: scheme, at: 0) else {
+            return nil
         }
-        return Array(authorization[scheme.count...].drop { $0 == 0x20 })
+        return Array(authorization[length...].drop { $0 == 0x20 })
     }
 
     /// The decoded value of a query parameter.

@@ -118,16 +118,15 @@ extension ServingLoop: HTTPService {
 
     /// Checks key and scope, and finds the tenant.
     func authorize(_ call: Call, _ scope: KeyScopes) throws -> (KnownTenant, KnownKey) {
-        let word = scope.words.first ?? ""
         guard let text = call.bearer() else {
             throw Refused(
                 .unauthorized,
-                "Send `Authorization: Bearer KEY` with a key of scope \(word)."
+                "Send `Authorization: Bearer KEY` with a key of scope \(scope.words[0])."
             )
         }
         let (tenant, key) = try recognise(text)
         guard key.scopes.contains(scope) else {
-            throw Refused(.forbidden, "This API key lacks the scope `\(word)`.")
+            throw Refused(.forbidden, "This API key lacks the scope `\(scope.words[0])`.")
         }
         return (tenant, key)
     }

@@ -141,6 +141,7 @@ extension HTTPAnswer {
     /// A whole answer in JSON.
     mutating func json(status: HTTPStatus, _ body: (inout JSONWriter) -> Void) {
         var bytes: [UInt8] = []
+        bytes.reserveCapacity(Limits.jsonAnswerBytes)
         bytes.appendJSON(body)
         start(status)
         send("application/json", bytes.span)

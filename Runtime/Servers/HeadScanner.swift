@@ -47,6 +47,8 @@ struct HeadScanner {
     /// Looks at what has come since the last call.
     mutating func scan(_ input: Span<UInt8>) -> Found {
         while position < input.count {
+            if let refusal = skipPlain(input) { return .refused(refusal) }
+            guard position < input.count else { break }
             let byte = input[position]
             position += 1
             if let refusal = take(byte) { return .refused(refusal) }
@@ -55,12 +57,27 @@ struct HeadScanner {
         return .more
     }
 
+    /// Passes what targets and values are made of, nearly all of a head, in loops of their own: a
+    /// third of the instructions that `take` needs for a byte (callgrind).
+    private mutating func skipPlain(_ input: Span<UInt8>) -> HTTPRefusal? {
+        var next = position
+        switch place {
+        case .value:
+            while next < input.count, input[next] >= 0x20, input[next] != 0x7F { next += 1 }
+            position = next
+            return overBlock()
+        case .line:
+            while next < input.count, input[next] > 0x20, input[next] < 0x7F { next += 1 }
+            position = next
+            return position - start > Limits.requestLineBytes ? .requestLine : nil
+        default: return nil
+        }
+    }
+
     @inline(__always)
     private mutating func take(_ byte: UInt8) -> HTTPRefusal? {
         switch place {
         case .value:
-            // The hottest case first: most bytes of a head are value bytes.
-            if byte >= 0x20, byte != 0x7F { return overBlock() }
             if byte == 0x0D { place = .valueEnd; return nil }
             if byte == 0x09 { return nil }
             return byte == 0x0A ? .bareLineEnd : .controlByte

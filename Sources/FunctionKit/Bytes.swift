@@ -51,7 +51,7 @@ extension [UInt8] {
     }
 
     /// The same with ASCII letters of either case; the text itself is lower case.
-    func holds(ignoringCase text: StaticString, at offset: Int) -> Bool {
+    public func holds(ignoringCase text: StaticString, at offset: Int) -> Bool {
         let length = text.utf8CodeUnitCount
         guard offset >= 0, count - offset >= length else { return false }
         return text.withUTF8Buffer { buffer in
@@ -79,9 +79,16 @@ public enum Percent {
         in range: Range<Int>,
         plusIsSpace: Bool
     ) -> [UInt8]? {
+        var at = range.lowerBound
+        while at < range.upperBound, bytes[at] != 0x25, !(plusIsSpace && bytes[at] == 0x2b) {
+            at += 1
+        }
+        // Nearly every name and value is spelled as it is: copied whole.
         var out: [UInt8] = []
         out.reserveCapacity(range.count)
-        var at = range.lowerBound
+        unsafe bytes.extracting(range.lowerBound..<at).withUnsafeBufferPointer {
+            unsafe out.append(contentsOf: $0)
+        }
         while at < range.upperBound {
             let byte = bytes[at]
             if byte == 0x25 {

@@ -63,6 +63,7 @@ public struct Form {
 
     private static func pairs(_ body: [UInt8]) throws(FormError) -> [Field] {
         var fields: [Field] = []
+        fields.reserveCapacity(4)  // a question has three
         var end = body.count
         if end > 0, body[end - 1] == 0x0a { end -= 1 }
         if end > 0, body[end - 1] == 0x0d { end -= 1 }
@@ -123,15 +124,12 @@ public struct Form {
     /// Whether a part says this word; decoded only where its spelling needs it, which no mailbox
     /// provider's does: six small arrays a click otherwise.
     private func isText(_ range: Range<Int>, _ word: StaticString) -> Bool {
+        // Decoding never makes a text longer.
+        guard range.count >= word.utf8CodeUnitCount else { return false }
         if isEncoded, range.contains(where: { body[$0] == 0x25 || body[$0] == 0x2b }) {
             return decoded(range)?.equals(word) ?? false
         }
-        guard range.count == word.utf8CodeUnitCount else { return false }
-        return word.withUTF8Buffer { buffer in
-            for i in 0..<buffer.count
-            where unsafe buffer[i] != body[range.lowerBound + i] { return false }
-            return true
-        }
+        return range.count == word.utf8CodeUnitCount && body.holds(word, at: range.lowerBound)
     }
 
     private func decoded(_ range: Range<Int>) -> [UInt8]? {

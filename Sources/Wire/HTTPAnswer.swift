@@ -250,12 +250,12 @@ public struct HTTPAnswer {
 
     private mutating func put(number: Int) {
         if number < 0 { output.append(0x2D) }
-        var rest = number.magnitude
-        let first = output.count
-        repeat {
-            output.append(0x30 + UInt8(rest % 10))
-            rest /= 10
-        } while rest > 0
-        output[first...].reverse()
+        let magnitude = number.magnitude
+        var scale: UInt = 1
+        while magnitude / scale >= 10 { scale *= 10 }
+        while scale > 0 {
+            output.append(0x30 + UInt8(magnitude / scale % 10))
+            scale /= 10
+        }
     }
 }

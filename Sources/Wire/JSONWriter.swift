@@ -279,8 +279,12 @@ extension JSONWriter {
         var index = 0
         while index < text.count {
             let byte = text[index]
+            if byte >= 0x20, byte < 0x80, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") {
+                index += 1
+                continue
+            }
             let step = byte < 0x80 ? 1 : UTF8Piece.length(text, at: index)
-            if step > 0, byte >= 0x20, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") {
+            if step > 0, byte >= 0x80 {
                 index += step
                 continue
             }
