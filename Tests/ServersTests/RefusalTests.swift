@@ -128,6 +128,7 @@ let refusals: [Refused] = [
     Refused("unknown method", .method, "FROB / HTTP/1.1\r\nHost: h\r\n\r\n"),
     Refused("other expectation", .expectation, get("Expect: 200-ok\r\n")),
     Refused("9 KiB of target", .requestLine, "GET /\(long(9_000)) HTTP/1.1\r\nHost: h\r\n\r\n"),
+    Refused("9 KiB of a target that does not end", .requestLine, "GET /\(long(9_000))"),
     Refused("17 KiB of fields", .headerBlock, get("A: \(long(17_000))\r\n")),
     Refused("65 fields", .headerFields, get(String(repeating: "A: b\r\n", count: 64))),
     Refused("body over the bound", .body, get("Content-Length: 2000000\r\n")),
