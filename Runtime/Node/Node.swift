@@ -162,6 +162,7 @@ public enum Node {
         for port in [config.peerPort, config.httpPort, config.adminPort, config.respPort] {
             try PortOwner.probe(host: config.listenHost, port: port)
         }
+        try PortOwner.probe(host: config.listenHost, port: config.peerPort, SOCK_DGRAM)
         var options = StoreOptions()
         options.format = UInt64(config.release.format)
         let opened = try Store.open(directory: config.dataDirectory, options: options) { event in

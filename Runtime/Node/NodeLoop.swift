@@ -124,18 +124,19 @@ final class NodeLoop: Turn {
         var options = HTTPOptions()
         options.connections = Limits.adminConnectionsCount
         let admin = try HTTPServer(loop: loop, service: self, options: options)
+        peers = PeerDoor(log: log, release: config.release, members: memberDoor()) {
+            [unowned self] in heard($0)
+        }
         do {
             try admin.listen(host: config.listenHost, port: config.adminPort)
+            try peers.open(on: loop, ownIdentity, clusterKey.derivedKey("links-1"), config)
         } catch {
+            // A loop closes only once all on it is closed; peers that did not open are.
             admin.close()
             signals?.close()
             throw error
         }
         self.admin = admin
-        peers = PeerDoor(log: log, release: config.release, members: memberDoor()) {
-            [unowned self] in heard($0)
-        }
-        try peers.open(on: loop, ownIdentity, clusterKey.derivedKey("links-1"), config)
         ticker = try EventLoop.Timer(
             on: loop,
             after: 0,

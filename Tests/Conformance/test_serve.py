@@ -74,6 +74,23 @@ def serve(tmp_path, key, *flags, env=None):
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
+@pytest.mark.parametrize("kind, offset", [
+    (socket.SOCK_STREAM, 0), (socket.SOCK_STREAM, 1), (socket.SOCK_STREAM, 2),
+    (socket.SOCK_STREAM, 3), (socket.SOCK_DGRAM, 3)])
+def test_refuses_a_taken_port(tmp_path, keys, kind, offset):
+    """public HTTP B, admin HTTP B+1, RESP B+2, peers B+3 (TCP and UDP): one line says which of them
+    is taken, and by whom."""
+    base = free_block()
+    with socket.socket(type=kind) as taken:
+        taken.bind(("127.0.0.1", base + offset))
+        if kind == socket.SOCK_STREAM:
+            taken.listen()
+        run_refused(
+            [BINARY, "serve", "--name", "n1", "--data", tmp_path / "data", "--cluster-key", keys,
+             "--bootstrap", "--voters", "n1", "--base-port", base],
+            base + offset, f"pid {os.getpid()}", "--base-port")
+
+
 def answers(port):
     """True once /livez answers on the port."""
     try:
