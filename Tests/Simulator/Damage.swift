@@ -157,13 +157,19 @@ extension World {
     /// Whether some of these writes are on no disk any more: whoever holds them has forgotten,
     /// though it is trusted, and no second disk may be lost beside it.
     func holdsLost(_ set: HeldSet) -> Bool {
-        guard outcome.faults[.damage] != nil else { return false }
+        lost(of: set).contains { ledger.isMinted($0) }
+    }
+
+    /// Those of some writes that are on no disk any more.
+    func lost(of set: HeldSet) -> Set<Dot> {
+        guard outcome.faults[.damage] != nil else { return [] }
+        var found: Set<Dot> = []
         var at: Dot?
         while let dot = set.first(after: at) {
-            if ledger.isMinted(dot), isLost(dot) { return true }
+            if isLost(dot) { found.insert(dot) }
             at = dot
         }
-        return false
+        return found
     }
 
     /// Damages are numbered apart from the other faults, and dealt apart from them.

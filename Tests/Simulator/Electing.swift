@@ -50,7 +50,7 @@ extension World {
         ledger.claims(more, shell.disk, "held")
         // A disk that may have forgotten a later generation speaks for no slot.
         guard core.isBoundAsIs || !shell.isOld && !core.isDoubted else { return }
-        ledger.holds(more, shell.origin, in: core.voters, now: now)
+        ledger.holds(more, except: lost(of: more), shell.origin, in: core.voters, now: now)
     }
 
     /// No majority of a generation may confirm without an opt-out that is durable: whoever asked

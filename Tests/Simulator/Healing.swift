@@ -51,11 +51,14 @@ extension World {
     }
 
     /// Half seconds for repair: a round of the background with every other node and one that it
-    /// came too late for; a joiner's patience, and ten tries with a donor that is not ready.
+    /// came too late for; a joiner's patience, and ten tries with a donor that is not ready, each
+    /// of which waits until the background's is over.
     private var repairBound: Int {
         guard swarm.repairMillis > 0 else { return 0 }
         let rounds = 2 * (Int(swarm.repairMillis) / 500 + 2 * shells.count)
-        let joiner = Cluster.Limits.joinPatienceNanos + 10 * Cluster.Limits.joinPauseNanos
+        let pause = Cluster.Limits.joinPauseNanos + swarm.repairMillis * millisecond
+        let joiner =
+            Cluster.Limits.joinPatienceNanos + UInt64(Cluster.Limits.joinTriesCount) * pause
         let replaced = swarm.damageMillis > 0 ? 2 * Self.mendingRounds : 0
         return replaced + rounds + Int(joiner / 500_000_000)
     }

@@ -102,11 +102,21 @@ struct Ledger {
     // MARK: what is held
 
     /// A life of a node, in a generation, holds these writes, committed, and knows it.
-    mutating func holds(_ set: HeldSet, _ node: Origin, in voters: VoterSet, now: UInt64) {
+    ///
+    /// - Parameter lost: writes whose only mark vanished from the disk that held it: that disk says
+    ///   for ever that it holds them, others believe it, and none of them becomes durable by that.
+    mutating func holds(
+        _ set: HeldSet,
+        except lost: Set<Dot>,
+        _ node: Origin,
+        in voters: VoterSet,
+        now: UInt64
+    ) {
         guard let slot = voters.slot(of: node) else { return }
         var at: Dot?
         while let dot = set.first(after: at) {
             at = dot
+            if lost.contains(dot) { continue }
             for place in places[dot] ?? [] {
                 var slots = optOuts[place].slots[voters.generation] ?? SlotMask()
                 slots.insert(slot)
