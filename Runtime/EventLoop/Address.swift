@@ -5,6 +5,14 @@
 
 internal import CUV
 
+/// Whether a host is written in numbers, as all that is bound or dialed must be, or `localhost`.
+public func isNumericHost(_ host: String) -> Bool {
+    do {
+        _ = try SocketAddress(host: host, port: 0)
+        return true
+    } catch { return false }
+}
+
 /// A socket address of either family.
 struct SocketAddress {
     var storage = sockaddr_storage()

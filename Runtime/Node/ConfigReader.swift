@@ -1,5 +1,7 @@
 // Texts into numbers, durations, words and addresses; each complaint names the place and the fix.
 
+import EventLoop
+
 struct ConfigReader {
     let values: [ConfigKey: ConfigValue]
 
@@ -126,6 +128,12 @@ struct ConfigReader {
             var host = parts.dropLast().joined(separator: ":")
             if host.hasPrefix("["), host.hasSuffix("]") {
                 host = String(host.dropFirst().dropLast())
+            }
+            guard isNumericHost(host) else {
+                throw ConfigError(
+                    "\(place(key)): `\(text)` is no address; write 10.0.0.2:8103, names are not "
+                        + "looked up"
+                )
             }
             found.append(PeerAddress(host: host == "localhost" ? "127.0.0.1" : host, port: port))
         }

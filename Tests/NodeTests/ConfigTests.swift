@@ -86,6 +86,8 @@ private func complaint(_ yaml: String, _ flags: [ConfigKey: String] = [:]) -> St
         #expect(complaint("voters: [n1, n1, n2]\n").contains("different"))
         #expect(complaint("join: [a]\n").contains("is no address"))
         #expect(complaint("join: ['10.0.0.2:70000']\n").contains("10.0.0.2:8103"))
+        #expect(complaint("join: ['n2.example.com:8103']\n").contains("names are not looked up"))
+        #expect(complaint("join: [':1']\n").contains("is no address"))
         let text = "voters: [n1, n2, n3]\njoin: ['10.0.0.2:8103', '[::1]:9', 'localhost:1']\n"
         let joined = try config(text).join
         #expect(joined.map(\.host) == ["10.0.0.2", "::1", "127.0.0.1"])
