@@ -97,6 +97,7 @@ extension World {
         } else {
             if shell.backup.node == shell.disk.node { shell.disk = shell.backup }
             shell.disk.isRestored = true
+            shell.livesCount += 1
             ledger.forgetStamps(of: shell.disk.node)
             if isVoter { reach(.votersRestored) }
         }
@@ -121,6 +122,7 @@ extension World {
         shell.saidGeneration = 0
         shell.disk = shell.backup
         shell.isOld = true
+        shell.livesCount += 1
         ledger.forgetStamps(of: shell.disk.node)
         reach(.diskOfLost)
         timeline.at(now + 50 * millisecond, .start(shell.index, life: shell.life))

@@ -111,8 +111,8 @@ final class Shell {
     var saidGeneration: UInt64 = 0
     /// The disk was put back from a copy, and does not know.
     var isOld = false
-    /// The most lives that any disk of this node has counted: one that counts fewer is doubted
-    /// again when it starts, however honest.
+    /// The most lives that any disk of this node has counted, and one more once a disk was put
+    /// back: a life that counts fewer is doubted again when it starts, however honest.
     var livesCount: UInt32 = 0
     /// The disk was wiped and has the id of the one before: only a seeded bug does that.
     var isEmptied = false
