@@ -250,12 +250,6 @@ public struct HTTPAnswer {
 
     private mutating func put(number: Int) {
         if number < 0 { output.append(0x2D) }
-        let magnitude = number.magnitude
-        var scale: UInt = 1
-        while magnitude / scale >= 10 { scale *= 10 }
-        while scale > 0 {
-            output.append(0x30 + UInt8(magnitude / scale % 10))
-            scale /= 10
-        }
+        output.append(digitsOf: UInt64(number.magnitude))
     }
 }

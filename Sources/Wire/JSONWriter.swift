@@ -102,13 +102,13 @@ public struct JSONWriter: ~Copyable {
     public mutating func integer(_ number: Int64) {
         beginValue()
         if number < 0 { bytes.append(UInt8(ascii: "-")) }
-        append(digitsOf: number.magnitude)
+        bytes.append(digitsOf: number.magnitude)
     }
 
     /// A whole number; beyond 2^53 some readers round it, so ids are written as strings.
     public mutating func integer(_ number: UInt64) {
         beginValue()
-        append(digitsOf: number)
+        bytes.append(digitsOf: number)
     }
 
     /// A finite number, in the shortest text that reads back as the same double.
@@ -261,15 +261,6 @@ extension JSONWriter {
 
     private mutating func append(quoted text: StaticString) {
         text.withUTF8Buffer { unsafe append(quoted: Span(_unsafeElements: $0)) }
-    }
-
-    private mutating func append(digitsOf number: UInt64) {
-        var scale: UInt64 = 1
-        while number / scale >= 10 { scale *= 10 }
-        while scale > 0 {
-            bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number / scale % 10))
-            scale /= 10
-        }
     }
 
     /// Copies runs that need no care in one go; only quotes, controls and broken UTF-8 stop a run.

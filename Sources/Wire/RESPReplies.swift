@@ -155,13 +155,7 @@ public struct RESPReplies {
             return endLine()
         }
         if number < 0 { output.append(0x2D) }
-        var rest = number.magnitude
-        let first = output.count
-        repeat {
-            output.append(0x30 + UInt8(rest % 10))
-            rest /= 10
-        } while rest > 0
-        output[first...].reverse()
+        output.append(digitsOf: UInt64(number.magnitude))
         endLine()
     }
 }
